@@ -1,0 +1,1 @@
+//! The farm as a deterministic function of its events.

@@ -1,0 +1,228 @@
+//! The one event stream.
+//!
+//! Everything that happens to a job is an [`Event`]. It is appended to the job's journal before it
+//! is acted on; the state of a job is the fold of its events. Bars, plain lines, `--events`,
+//! reports, `status` and `--resume` read this stream and nothing else.
+//!
+//! The JSON form is a promise to people who script against `--events`: it only grows.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One line of the stream: when, and what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// RFC 3339, UTC.
+    pub time: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A controller took the job up, for the first time or by `--resume`.
+    JobStarted {
+        /// The job.
+        job: String,
+        /// Tasks in all.
+        tasks: u32,
+        /// Tasks whose committed file was found whole, and which are not rendered again.
+        skipped: u32,
+        /// Slots that the job may use.
+        slots: u32,
+        /// The controller's process id.
+        pid: u32,
+    },
+    /// A host's worker answered.
+    HostUp {
+        /// Host's name.
+        host: String,
+        /// Its slots.
+        slots: u32,
+    },
+    /// A host's worker is gone.
+    HostLost {
+        /// Host's name.
+        host: String,
+        /// Why.
+        why: String,
+    },
+    /// A segment was given to a slot.
+    SegmentSent {
+        /// Its number, which is also the fence: results under an older number are harmless.
+        segment: u64,
+        /// Host's name.
+        host: String,
+        /// Slot on that host.
+        slot: u32,
+        /// Names of its tasks, in order.
+        tasks: Vec<String>,
+    },
+    /// A renderer process was started.
+    RunStarted {
+        /// Host's name.
+        host: String,
+        /// Slot on that host.
+        slot: u32,
+        /// Process id there.
+        pid: u32,
+    },
+    /// The slot's renderer has the scene in memory.
+    Loaded {
+        /// The segment it was loaded for.
+        segment: u64,
+        /// Host's name.
+        host: String,
+        /// Slot on that host.
+        slot: u32,
+        /// How long it took.
+        load_s: f64,
+    },
+    /// A task is being rendered.
+    TaskStarted {
+        /// Its segment.
+        segment: u64,
+        /// Its name.
+        task: String,
+        /// Which try, from 1.
+        attempt: u32,
+        /// Host's name.
+        host: String,
+        /// Slot on that host.
+        slot: u32,
+    },
+    /// How far a task is. Shown, never journalled.
+    Progress {
+        /// Its segment.
+        segment: u64,
+        /// Its name.
+        task: String,
+        /// Host's name.
+        host: String,
+        /// Slot on that host.
+        slot: u32,
+        /// 0 to 1.
+        fraction: f32,
+    },
+    /// The renderer says the picture is written; the worker reads it now. Shown, never journalled.
+    TaskVerifying {
+        /// Its segment.
+        segment: u64,
+        /// Its name.
+        task: String,
+        /// Host's name.
+        host: String,
+        /// Slot on that host.
+        slot: u32,
+    },
+    /// This attempt wins: its file is whole and is about to be renamed into place.
+    TaskDone {
+        /// Its segment.
+        segment: u64,
+        /// Its name.
+        task: String,
+        /// Which try it was.
+        attempt: u32,
+        /// Host's name.
+        host: String,
+        /// Slot on that host.
+        slot: u32,
+        /// How long it took to render, loading excluded.
+        render_s: f64,
+        /// The file, absent where the job writes none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        file: Option<CommittedFile>,
+    },
+    /// An attempt failed.
+    TaskFailed {
+        /// Its segment.
+        segment: u64,
+        /// Its name.
+        task: String,
+        /// Which try it was.
+        attempt: u32,
+        /// Host's name.
+        host: String,
+        /// Slot on that host.
+        slot: u32,
+        /// The adapter's verdict, or `verify`, `time-limit`, `commit`, `host-lost`.
+        verdict: String,
+        /// One sentence.
+        why: String,
+    },
+    /// A task is given up: no further attempt will be made.
+    TaskGivenUp {
+        /// Its name.
+        task: String,
+        /// One sentence.
+        why: String,
+    },
+    /// A segment is over and its slot is free.
+    SegmentEnded {
+        /// Its number.
+        segment: u64,
+        /// Host's name.
+        host: String,
+        /// Slot on that host.
+        slot: u32,
+    },
+    /// Something people should know.
+    Warning {
+        /// The sentence.
+        text: String,
+    },
+    /// The user asked to stop: running frames are finished, nothing new is begun.
+    Stopping,
+    /// The controller is done with the job, for now or for good.
+    JobEnded {
+        /// How.
+        state: JobEnd,
+        /// Tasks committed, skipped ones included.
+        done: u32,
+        /// Tasks given up.
+        failed: u32,
+        /// Seconds since this controller started the job.
+        makespan_s: f64,
+        /// Lower bound from measured costs; absent when nothing was measured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lower_bound_s: Option<f64>,
+    },
+}
+
+/// A file in its final place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommittedFile {
+    /// Absolute path.
+    pub path: String,
+    /// Where it lay before, for a resume that finds the rename not done.
+    pub from: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its BLAKE3, in hex.
+    pub hash: String,
+}
+
+/// How a controller left a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum JobEnd {
+    /// Every task is committed.
+    Done,
+    /// Every task is committed or given up, and some are given up.
+    Failed,
+    /// Stopped by the user or a signal; can be resumed.
+    Interrupted,
+    /// Ended for good by the user.
+    Cancelled,
+}
+
+impl Event {
+    /// Whether it belongs in the journal; the others are only shown.
+    #[must_use]
+    pub fn is_journalled(&self) -> bool {
+        !matches!(self, Event::Progress { .. } | Event::TaskVerifying { .. })
+    }
+}

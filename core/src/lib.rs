@@ -1,0 +1,3 @@
+//! The effects of framewright.
+pub mod event;
+pub mod request;

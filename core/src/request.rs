@@ -1,0 +1,120 @@
+//! What a user asked for, settled: names resolved, numbers parsed, nothing left to guess.
+//!
+//! The command line, `--job FILE` and a stored job all become a [`Request`]; what runs it sees
+//! nothing else.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A render job as asked for. Stored whole with the job, so that `--resume` needs no options.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Absolute path of the scene.
+    pub scene: PathBuf,
+    /// Adapter, when named; otherwise found by the scene's extension.
+    pub adapter: Option<String>,
+    /// More folders to search for adapters, first.
+    pub adapter_path: Vec<PathBuf>,
+    /// Frame set as typed; absent = the scene's own.
+    pub frames: Option<String>,
+    /// Layers wanted; empty = all that the scene uses.
+    pub layers: Vec<String>,
+    /// How to split.
+    pub split: Split,
+    /// How to distribute.
+    pub policy: Policy,
+    /// Segment sizes in frames; absent = decided by cost.
+    pub segment: Option<SegmentSize>,
+    /// Tasks wanted first: a frame set.
+    pub priority: Option<String>,
+    /// Where pictures go: absolute, with `####` and `{layer}`; absent = beside the working folder.
+    pub output: Option<PathBuf>,
+    /// The folder that relative defaults are taken from.
+    pub working_folder: PathBuf,
+    /// Whether files that this job did not write may be overwritten.
+    pub overwrite: bool,
+    /// Tags that a host must have.
+    pub tags: Vec<String>,
+    /// Memory that a host must have.
+    pub memory_bytes: Option<u64>,
+    /// The farm.
+    pub hosts: Vec<HostEntry>,
+    /// Settings for the renderer, as typed.
+    pub settings: BTreeMap<String, String>,
+    /// How many further attempts a task gets.
+    pub retries: u32,
+    /// Longest time for one task, in seconds; absent = from the running median.
+    pub task_limit_s: Option<f64>,
+    /// Whether to go on after a task was given up.
+    pub keep_going: bool,
+    /// A word from the user, which travels with every segment.
+    pub note: Option<String>,
+}
+
+/// How a job is split into tasks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// Decided from costs and hosts.
+    #[default]
+    Auto,
+    /// One task a frame.
+    Frames,
+    /// Tiles of each frame.
+    Tiles,
+    /// One task a layer and frame.
+    Layers,
+}
+
+/// How tasks are distributed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// By cost, load and speed.
+    #[default]
+    Auto,
+    /// Equal shares by count.
+    Even,
+    /// Segments of this many tasks.
+    Fixed(u32),
+}
+
+/// Segment sizes in frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentSize {
+    /// Smallest; 0 = undivided.
+    pub min: u32,
+    /// Largest.
+    pub max: u32,
+}
+
+/// A host of the farm.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HostEntry {
+    /// Its name.
+    pub name: String,
+    /// How it is reached.
+    pub link: LinkKind,
+    /// Its slots.
+    pub slots: u32,
+    /// Its memory; absent = ask it.
+    pub memory_bytes: Option<u64>,
+    /// What it has.
+    pub tags: Vec<String>,
+    /// First guess of its speed.
+    pub speed: f64,
+    /// Where renderers are on it, by adapter id.
+    pub programs: BTreeMap<String, String>,
+}
+
+/// How a host's worker is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkKind {
+    /// A child process on this machine.
+    Local,
+    /// Any command whose stdin and stdout reach a worker.
+    Command(Vec<String>),
+}

@@ -1,0 +1,2 @@
+//! The worker at the far end of a link.
+pub mod message;

@@ -1,0 +1,640 @@
+//! The documents that cross the adapter boundary, as Rust types.
+//!
+//! Both carriers (the C ABI and JSON lines over a child's stdio) carry exactly these documents,
+//! so an adapter in any language can be written from this page. Unknown *fields* are ignored by
+//! both sides, so a document can grow; an unknown *effect* or *input* is an error, because an
+//! order that is not understood must not be dropped in silence.
+//!
+//! Units: seconds in `*_s`, bytes in `*_bytes`, pixels where nothing is said. Paths are absolute
+//! and UTF-8. Frame numbers may be negative.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Version of every document on this page. A reader refuses a larger one.
+pub const FORMAT: u32 = 1;
+
+// ---------------------------------------------------------------------------------------------
+// describe
+
+/// Who an adapter is and what its renderer can do. The answer to `describe`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Short name, as in `--adapter ID`: lower-case letters, digits and `-`.
+    pub id: String,
+    /// The adapter's own version.
+    pub version: String,
+    /// The renderer's name as people write it, e.g. `Blender`.
+    pub renderer: String,
+    /// What a scene file's name ends with, without the leading dot, longest first: `stub.toml`.
+    pub extensions: Vec<String>,
+    /// Names of the renderer's executable, best first; the worker looks them up on its host.
+    /// `framewright` means the worker's own executable.
+    pub programs: Vec<String>,
+    /// What the renderer can do.
+    pub can: Abilities,
+    /// Picture formats it writes, the default first.
+    pub outputs: Vec<OutputFormat>,
+    /// What `--set key=value` may say.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
+}
+
+/// What a renderer can do; the core splits and dispatches accordingly.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Abilities {
+    /// The scene stays loaded between segments of one session.
+    pub sticky: bool,
+    /// How it renders a part of a frame.
+    pub tiles: TileAbility,
+    /// Layers can be rendered one by one.
+    pub layers: bool,
+    /// A segment may hold any list of frames, not only a run with one step.
+    pub frame_lists: bool,
+    /// It says when each frame is written, so frames are committed one by one and a running
+    /// segment can be cut.
+    pub reports_frames: bool,
+}
+
+/// How a renderer renders a part of a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TileAbility {
+    /// It cannot.
+    #[default]
+    None,
+    /// The file has the tile's size.
+    Crop,
+    /// The file has the frame's size and is empty outside the tile.
+    FullCanvas,
+}
+
+/// A picture format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputFormat {
+    /// `png`, `exr`, or `none` where nothing is written.
+    pub id: String,
+    /// What the file name ends with, without the dot.
+    pub extension: String,
+}
+
+/// One key that `--set key=value` takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The key.
+    pub key: String,
+    /// What its value may be.
+    #[serde(flatten)]
+    pub kind: SettingKind,
+    /// One sentence for people.
+    pub help: String,
+    /// The value when nothing is said; absent means the scene's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<serde_json::Value>,
+}
+
+/// The kinds of a setting's value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum SettingKind {
+    /// `true` or `false`.
+    Bool,
+    /// A whole number within bounds.
+    Integer {
+        /// Smallest value allowed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min: Option<i64>,
+        /// Largest value allowed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        max: Option<i64>,
+    },
+    /// Any number.
+    Number,
+    /// Any text.
+    Text,
+    /// One of these words.
+    Choice {
+        /// The words.
+        choices: Vec<String>,
+    },
+}
+
+// ---------------------------------------------------------------------------------------------
+// open
+
+/// What a session is opened for, and what is true on its host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Open {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// What the session is for.
+    pub activity: Activity,
+    /// The renderer's executable on that host.
+    pub program: String,
+    /// The scene on that host. Absent for `probe`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scene: Option<String>,
+    /// A folder of this session's own on that host: exists, is empty, is removed afterwards.
+    pub scratch: String,
+    /// The host's name in the farm.
+    pub host: String,
+    /// The slot's number on that host, from 0.
+    pub slot: u32,
+    /// Threads that the renderer should use; 0 = as many as it likes.
+    pub threads: u32,
+    /// Memory that it may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// Settings, checked against the schema, defaults not filled in.
+    #[serde(default)]
+    pub settings: BTreeMap<String, serde_json::Value>,
+    /// Format of the pictures wanted: an [`OutputFormat::id`]. Empty = the scene's own.
+    #[serde(default)]
+    pub output: String,
+    /// First and last frame of the whole job, for renderers whose result depends on them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shot: Option<Shot>,
+}
+
+/// What a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activity {
+    /// Is the renderer here, and which version? Ends with `found` or `failed`.
+    Probe,
+    /// What is in this scene? Ends with `scene` or `failed`.
+    Inspect,
+    /// Render segments until cancelled.
+    Render,
+}
+
+/// The frames of the whole job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shot {
+    /// Its first frame.
+    pub first: i32,
+    /// Its last frame.
+    pub last: i32,
+}
+
+// ---------------------------------------------------------------------------------------------
+// step
+
+/// What one `step` call carries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Seconds since the session was opened, the only clock an adapter has. Replay gives the
+    /// same value again.
+    pub at_s: f64,
+    /// In the order in which they happened. Never empty.
+    pub inputs: Vec<Input>,
+}
+
+/// What an adapter is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "input", rename_all = "kebab-case")]
+pub enum Input {
+    /// Render these tasks, in this order. A session may be given the next segment while it
+    /// still works on one; it does them in order.
+    Segment {
+        /// The segment's number, unique within the job.
+        segment: u64,
+        /// Its tasks.
+        tasks: Vec<Task>,
+    },
+    /// Render only the first `keep` tasks of that segment. Answered by [`Effect::Kept`], whose
+    /// number may be larger where more was already begun.
+    Cut {
+        /// Which segment.
+        segment: u64,
+        /// How many of its tasks are still wanted, from the front.
+        keep: u32,
+    },
+    /// A process that was asked for runs.
+    Started {
+        /// Its number, from [`Effect::Run`].
+        run: u32,
+        /// Its process id on its host.
+        pid: u32,
+    },
+    /// A process that was asked for could not be started.
+    NotStarted {
+        /// Its number.
+        run: u32,
+        /// The system's reason.
+        why: String,
+    },
+    /// A process printed a line. Split at `\n` and at `\r`; the end of line is not included;
+    /// bytes that are not UTF-8 are replaced; overlong lines are cut.
+    Line {
+        /// Which process.
+        run: u32,
+        /// Where it printed.
+        stream: Stream,
+        /// The line.
+        text: String,
+    },
+    /// A process ended. Every line it printed came before.
+    Exited {
+        /// Which process.
+        run: u32,
+        /// Exit code, when it exited.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<i32>,
+        /// Signal number, when a signal ended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<i32>,
+        /// Whether framewright ended it (time limit, cancel, [`Effect::Kill`]).
+        #[serde(default)]
+        killed: bool,
+    },
+    /// Stop everything; no more tasks are wanted. Processes that still run afterwards are ended
+    /// by the worker.
+    Cancel,
+}
+
+/// One task, as an adapter sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its number, unique within the job.
+    pub task: u32,
+    /// Which layer; empty = the scene as it is, all layers together.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub layer: String,
+    /// Which frame.
+    pub frame: i32,
+    /// Which part of the frame; absent = all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tile: Option<Tile>,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// Where the picture goes: an absolute path with extension, in a folder that exists. Empty
+    /// where the job writes nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output: String,
+    /// Committed files of other layers that this task stands on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+}
+
+/// A rectangle of the frame; `x`, `y` count from the top left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tile {
+    /// Left edge.
+    pub x: u32,
+    /// Top edge.
+    pub y: u32,
+    /// Width.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
+}
+
+/// A file of another layer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// The layer it belongs to.
+    pub layer: String,
+    /// Its frame.
+    pub frame: i32,
+    /// The file on this host.
+    pub path: String,
+}
+
+/// Where a line was printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// What a `step` (and `open`) answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// In the order in which they shall be done. May be empty.
+    #[serde(default)]
+    pub effects: Vec<Effect>,
+}
+
+/// What an adapter wants done, or has found out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "effect", rename_all = "kebab-case")]
+pub enum Effect {
+    /// Start a process on the slot. Runs of one session are a queue: each starts when the one
+    /// before has ended, so an adapter may ask for the next before it is needed.
+    Run(Run),
+    /// Write this text to a process's standard input.
+    Write {
+        /// Which process.
+        run: u32,
+        /// What to write, as it is: the adapter adds its own line ends.
+        text: String,
+    },
+    /// Close a process's standard input.
+    Close {
+        /// Which process.
+        run: u32,
+    },
+    /// End a process: politely, then surely. A run that still waits in the queue is dropped and
+    /// answered by `exited` with `killed`.
+    Kill {
+        /// Which process.
+        run: u32,
+    },
+    /// The scene is loaded; what comes now is rendering.
+    Loaded,
+    /// A task is being worked on. The first one for a task also says that it has begun.
+    Progress {
+        /// Its segment.
+        segment: u64,
+        /// The task.
+        task: u32,
+        /// How much is done, 0 to 1.
+        fraction: f32,
+    },
+    /// A task's picture is complete at this path; the worker will decode and check it.
+    Wrote {
+        /// Its segment.
+        segment: u64,
+        /// The task.
+        task: u32,
+        /// Where it is.
+        path: String,
+    },
+    /// A task has ended, one way or the other. The adapter says this once for each task that it
+    /// was given and that was not cut away.
+    TaskDone {
+        /// Its segment.
+        segment: u64,
+        /// The task.
+        task: u32,
+        /// How it ended.
+        verdict: Verdict,
+        /// One sentence for people; empty when it succeeded.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
+    },
+    /// Answer to [`Input::Cut`]: this many tasks, from the front, are or will be rendered.
+    Kept {
+        /// Which segment.
+        segment: u64,
+        /// How many.
+        keep: u32,
+    },
+    /// The renderer is no longer loaded (it ended, or will be started anew for the next segment).
+    Cooled,
+    /// Conclusion of `inspect`.
+    Scene(Scene),
+    /// Conclusion of `probe`.
+    Found(Found),
+    /// Conclusion of `probe` or `inspect` when there is nothing to tell. In `render`: every task
+    /// not yet done fails with this verdict.
+    Failed {
+        /// Why, as a class.
+        verdict: Verdict,
+        /// Why, as a sentence.
+        why: String,
+        /// What to do about it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        hint: String,
+    },
+    /// Something people should know, which is no failure.
+    Note {
+        /// The sentence.
+        text: String,
+    },
+}
+
+/// A process to start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Chosen by the adapter, counted up from 1 within the session.
+    pub run: u32,
+    /// Program and arguments. No shell is involved.
+    pub argv: Vec<String>,
+    /// Environment variables set for it, on top of the worker's small fixed set (`PATH`, `HOME`,
+    /// `USER`, `LANG`, `TMPDIR` inside the scratch folder). Nothing else is inherited.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Names of variables to inherit from the worker, e.g. a licence server; a trailing `*`
+    /// matches a prefix.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inherit: Vec<String>,
+    /// Working folder; empty = the scratch folder.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cwd: String,
+    /// Files to write before it starts, below the scratch folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<TextFile>,
+    /// Whether its standard input is a pipe for [`Effect::Write`]; otherwise it is empty.
+    #[serde(default)]
+    pub stdin: bool,
+}
+
+/// A small file that a run needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextFile {
+    /// Where: absolute, below the session's scratch folder.
+    pub path: String,
+    /// Its content.
+    pub text: String,
+}
+
+/// How a task, a probe or an inspection ended. The class decides the retry; nobody else parses
+/// renderer text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The picture is complete.
+    Succeeded,
+    /// The scene is wrong: no host will ever render it.
+    Unrenderable,
+    /// This host or this process failed: try elsewhere.
+    MachineFault,
+    /// Not enough memory here: try elsewhere, bigger.
+    OutOfMemory,
+    /// No licence at the moment: try later; no failure is counted.
+    NoLicence,
+    /// The adapter or its contract is broken.
+    AdapterFault,
+}
+
+// ---------------------------------------------------------------------------------------------
+// found, scene
+
+/// A renderer that `probe` found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// The renderer's version, as it prints it.
+    pub version: String,
+    /// Anything else worth showing, e.g. missing features.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What is in a scene, and what it costs to render it. This is where an adapter declares load
+/// cost and pass structure.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scene {
+    /// First frame.
+    pub first: i32,
+    /// Last frame.
+    pub last: i32,
+    /// Every how many frames.
+    pub step: u32,
+    /// Frames a second.
+    pub fps: f64,
+    /// Width of the picture that a render writes now (percentage and settings applied).
+    pub width: u32,
+    /// Height of it.
+    pub height: u32,
+    /// The active camera.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub camera: Option<String>,
+    /// All cameras.
+    pub cameras: Vec<String>,
+    /// The scene's name within the file, where a file holds several; and all of them.
+    pub scenes: Vec<String>,
+    /// The renderer's engine, where it has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// Parts that can be rendered by themselves, in the scene's order.
+    pub layers: Vec<Layer>,
+    /// What it costs.
+    pub costs: Costs,
+    /// Memory that one renderer needs; 0 = not known.
+    pub memory_bytes: u64,
+    /// Files that the scene needs, itself excluded.
+    pub assets: Vec<Asset>,
+    /// Whether frames may be tiled.
+    pub tiles: Tiling,
+    /// Whether layers may be rendered apart.
+    pub layer_split: LayerSplit,
+    /// What people should know before they render it.
+    pub warnings: Vec<String>,
+}
+
+/// A part of a frame that is rendered by itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Layer {
+    /// Its name.
+    pub name: String,
+    /// Layers that must exist before.
+    pub after: Vec<After>,
+    /// Cost relative to the others; the cost of a frame is shared out by it.
+    pub weight: f64,
+    /// Memory that it needs, where it differs from the scene's; 0 = as the scene.
+    pub memory_bytes: u64,
+    /// What a host must have to render it.
+    pub tags: Vec<String>,
+    /// All its frames go to one slot in one segment (a simulation, a cache).
+    pub undivided: bool,
+    /// Channels or passes that it writes.
+    pub passes: Vec<String>,
+    /// Whether the scene itself renders it.
+    pub used: bool,
+}
+
+/// What a layer waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct After {
+    /// The layer that must exist before.
+    pub layer: String,
+    /// How much of it.
+    #[serde(default)]
+    pub scope: Scope,
+}
+
+/// How much of another layer must exist.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// The same frame of it.
+    #[default]
+    Frame,
+    /// All of it.
+    Layer,
+}
+
+/// What a scene costs on a host of speed 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Costs {
+    /// Starting the renderer and loading the scene, once a process.
+    pub load_s: Cost,
+    /// Paid at every render call: per frame × layer × tile.
+    pub call_s: Cost,
+    /// Per frame, falls with the tile's area.
+    pub frame_s: Cost,
+}
+
+/// A cost and where it comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Seconds.
+    pub seconds: f64,
+    /// How much to believe it.
+    pub basis: Basis,
+}
+
+/// Where a cost comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Basis {
+    /// Nobody knows; the number means nothing.
+    #[default]
+    Unknown,
+    /// Reckoned from what the scene holds.
+    Estimated,
+    /// The scene says so.
+    Declared,
+    /// It was done, and timed.
+    Measured,
+}
+
+/// A file that a scene needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Asset {
+    /// Absolute path.
+    pub path: String,
+    /// Its size; 0 where it is missing.
+    pub bytes: u64,
+    /// Whether it is not there.
+    pub missing: bool,
+    /// `library`, `image`, … for people.
+    pub kind: String,
+}
+
+/// Whether frames may be rendered in tiles.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tiling {
+    /// Whether stitched tiles equal the whole frame, given the margin.
+    pub exact: bool,
+    /// Overlap in pixels that makes it exact.
+    pub margin: u32,
+    /// Why not, where not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+/// Whether layers may be rendered apart and merged.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LayerSplit {
+    /// Whether merged layers equal the whole frame.
+    pub exact: bool,
+    /// Why not, where not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}

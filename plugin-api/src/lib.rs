@@ -1,0 +1,2 @@
+//! What an adapter of framewright is written against.
+pub mod data;
