@@ -50,6 +50,7 @@
 //! ```
 
 pub mod abi;
+pub mod command;
 pub mod data;
 pub mod export;
 
