@@ -1,0 +1,204 @@
+//! Opening a link: spawn the command, find the preamble, exchange hellos.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use framewright_kernel::ids::HostId;
+use framewright_worker::codec::{Decoder, Encoder, build_id};
+use framewright_worker::message::{ControllerHello, FromWorker, ToWorker, WorkerHello};
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use super::pump::{self, StderrTail};
+use super::{FromLink, Link, LinkLife, LinkNews};
+
+/// How a worker is started and what it is told.
+#[derive(Clone, Debug)]
+pub struct LinkSpec {
+    /// The host.
+    pub host: HostId,
+    /// Its name in the farm.
+    pub name: String,
+    /// The command; its standard input and output reach a worker.
+    pub argv: Vec<String>,
+    /// The job, for tags and messages.
+    pub job: String,
+    /// Slots that the worker serves.
+    pub slots: u32,
+    /// Folder below which every scratch folder of the job lies on that host.
+    pub scratch_root: String,
+    /// How long the worker goes on when the link is lost.
+    pub grace: Duration,
+    /// How often each side says something.
+    pub heartbeat: Duration,
+    /// Longest time until the worker has answered the hello.
+    pub deadline: Duration,
+}
+
+/// Why a worker could not be reached. Each is one sentence about one host.
+#[derive(Debug, Error)]
+pub enum LinkError {
+    /// The command could not be started.
+    #[error("cannot start `{program}`, which host {host} is reached by: {source}")]
+    Spawn {
+        /// Host's name.
+        host: String,
+        /// First word of the command.
+        program: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The command ended or closed its output before a worker answered.
+    #[error("host {host}: the link ended before its worker answered{stderr}")]
+    Ended {
+        /// Host's name.
+        host: String,
+        /// `: last words`, or nothing.
+        stderr: String,
+    },
+    /// Nothing came in time.
+    #[error("host {host}: no answer from its worker within {seconds} s{stderr}")]
+    Silent {
+        /// Host's name.
+        host: String,
+        /// The deadline.
+        seconds: u64,
+        /// `: last words`, or nothing.
+        stderr: String,
+    },
+    /// What came was not a worker of this build.
+    #[error("host {host}: {why}")]
+    Refused {
+        /// Host's name.
+        host: String,
+        /// One sentence.
+        why: String,
+    },
+}
+
+/// Opens a link in the background; the result and all that follows arrive on `news`.
+pub fn open(spec: LinkSpec, life: LinkLife, news: mpsc::Sender<FromLink>) {
+    tokio::spawn(async move {
+        let host = spec.host;
+        match connect(&spec).await {
+            Ok(connected) => pump::run(host, life, connected, news).await,
+            Err(error) => {
+                let news_item = FromLink { host, life, news: LinkNews::Opened(Err(error)) };
+                // The controller may have ended meanwhile; then nobody wants to know.
+                let _ = news.send(news_item).await;
+            }
+        }
+    });
+}
+
+/// A spawned command behind which a worker of our build has answered.
+pub(super) struct Connected {
+    pub name: String,
+    pub child: Child,
+    pub stdout: ChildStdout,
+    pub decoder: Decoder,
+    pub hello: WorkerHello,
+    pub stderr: StderrTail,
+    pub heartbeat: Duration,
+}
+
+async fn connect(spec: &LinkSpec) -> Result<Connected, LinkError> {
+    let host = || spec.name.clone();
+    let (program, arguments) = spec.argv.split_first().ok_or_else(|| LinkError::Refused {
+        host: host(),
+        why: "its link has an empty command".to_owned(),
+    })?;
+    // Its own group: Ctrl-C in the terminal must reach the controller alone, which then ends the
+    // workers in its own order.
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|source| LinkError::Spawn { host: host(), program: program.clone(), source })?;
+    let mut stdout = child.stdout.take().expect("stdout was piped just above");
+    let mut stdin = child.stdin.take().expect("stdin was piped just above");
+    let stderr = StderrTail::follow(child.stderr.take().expect("stderr was piped just above"));
+
+    let hello = ToWorker::Hello(ControllerHello {
+        build: build_id().to_owned(),
+        job: spec.job.clone(),
+        host: spec.name.clone(),
+        slots: spec.slots,
+        scratch_root: spec.scratch_root.clone(),
+        grace_ms: millis(spec.grace),
+        heartbeat_ms: millis(spec.heartbeat),
+    });
+    let mut bytes = Vec::new();
+    Encoder::encode(&hello, &mut bytes)
+        .map_err(|error| LinkError::Refused { host: host(), why: error.to_string() })?;
+
+    let deadline = Instant::now() + spec.deadline;
+    let mut decoder = Decoder::after_preamble();
+    let answer = async {
+        // A worker that is already gone shows on its output, which is where we look.
+        let _ = stdin.write_all(&bytes).await;
+        let mut chunk = vec![0; 16 * 1024];
+        loop {
+            match decoder.next::<FromWorker>() {
+                Ok(Some(message)) => return Ok(message),
+                Ok(None) => {}
+                Err(error) => {
+                    return Err(LinkError::Refused { host: host(), why: error.to_string() });
+                }
+            }
+            match stdout.read(&mut chunk).await {
+                Ok(0) | Err(_) => {
+                    return Err(LinkError::Ended { host: host(), stderr: stderr.as_suffix().await });
+                }
+                Ok(count) => decoder.push(&chunk[..count]),
+            }
+        }
+    };
+    let first = match timeout_at(deadline, answer).await {
+        Ok(answer) => answer?,
+        Err(_) => {
+            return Err(LinkError::Silent {
+                host: host(),
+                seconds: spec.deadline.as_secs(),
+                stderr: stderr.as_suffix().await,
+            });
+        }
+    };
+    let hello = match first {
+        FromWorker::Hello(hello) => hello,
+        FromWorker::Refused { why } => return Err(LinkError::Refused { host: host(), why }),
+        other => {
+            let why = format!("its worker began with {other:?} instead of a hello");
+            return Err(LinkError::Refused { host: host(), why });
+        }
+    };
+    if hello.build != build_id() {
+        let why = format!(
+            "its framewright is another build ({}) than this one ({})",
+            hello.build,
+            build_id()
+        );
+        return Err(LinkError::Refused { host: host(), why });
+    }
+    child.stdin = Some(stdin);
+    Ok(Connected {
+        name: spec.name.clone(),
+        child,
+        stdout,
+        decoder,
+        hello,
+        stderr,
+        heartbeat: spec.heartbeat,
+    })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,401 @@
+//! The controller: one loop that turns everything that happens into events for the kernel, and
+//! everything that the kernel wants into orders.
+//!
+//! All sources (links, adapter sessions, the journal's thread, the user, the alarm clock) meet in
+//! one `select!`. Each item is handled by a plain synchronous function; then the kernel's actions
+//! are carried out. Nothing in here waits for a renderer, an adapter or a disk, and nothing in
+//! here decides: which task goes where, which attempt wins, what is tried again, is the kernel's.
+//!
+//! The order of things is the safety of finished frames: an event is in the journal before its
+//! order leaves, and a picture is renamed into place only after the record that names it is on
+//! disk (the store's thread does both, in groups).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use framewright_kernel::event::{Action, Event as FarmEvent, GiveUpReason, Outcome};
+use framewright_kernel::farm::Farm;
+use framewright_kernel::ids::{HostId, SegmentId, SlotId, TaskId};
+use framewright_kernel::time::Time;
+use framewright_worker::message::RequestId;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+
+use super::checks::{Check, Committing, Complete};
+use super::hosts::Host;
+use super::prepare::Prepared;
+use super::session::{FromSession, SessionNumber};
+use super::slots::{Segment, Slot};
+use super::{RunEnd, RunError, Stop, Surroundings};
+use crate::event::{Event, JobEnd, Stamped};
+use crate::link::FromLink;
+use crate::store::JobState;
+use crate::store::journal::{Done, JournalWriter, Seq, Token};
+
+/// Items of one source handled before the kernel is asked again what it wants.
+const BATCH_MAX: usize = 256;
+/// Words from links that may wait for the loop.
+const LINK_NEWS_MAX: usize = 4096;
+/// Answers of adapters that may wait for the loop.
+const SESSION_NEWS_MAX: usize = 1024;
+/// How long the journal may take for what it was given, at the end.
+const COMMITS_MAX: Duration = Duration::from_secs(30);
+/// Warnings shown for one job; the rest is only counted.
+const WARNINGS_MAX: u32 = 50;
+
+/// Everything the loop owns.
+pub(super) struct Controller<'a> {
+    pub(super) around: &'a Surroundings,
+    pub(super) job: &'a Prepared,
+    pub(super) farm: Farm,
+    pub(super) journal: JournalWriter,
+    pub(super) state: JobState,
+    sink: &'a mut dyn FnMut(&Stamped),
+    pub(super) started: Instant,
+    pub(super) hosts: Vec<Host>,
+    pub(super) slots: Vec<Slot>,
+    pub(super) segments: BTreeMap<SegmentId, Segment>,
+    pub(super) sessions: BTreeMap<SessionNumber, SlotId>,
+    pub(super) checks: BTreeMap<RequestId, Check>,
+    pub(super) complete: BTreeMap<(SegmentId, TaskId), Complete>,
+    pub(super) commits: BTreeMap<Token, Committing>,
+    /// Commits without a file: theirs are done when their record is on disk.
+    pub(super) unsynced: VecDeque<(Seq, Token)>,
+    /// Channels of the first picture of each layer.
+    pub(super) channels: BTreeMap<usize, Vec<String>>,
+    pub(super) numbers: Numbers,
+    pub(super) doors: Doors,
+    warnings: u32,
+    finished: Option<Outcome>,
+    stopping: bool,
+    stop_now: bool,
+    adapter_faults: Vec<String>,
+    disk_full: Option<String>,
+    broken: Option<RunError>,
+}
+
+/// Counters of things that need a number for the life of the controller.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    pub request: u64,
+    pub session: u32,
+    pub commit: u64,
+}
+
+impl Numbers {
+    pub(super) fn request(&mut self) -> RequestId {
+        self.request += 1;
+        RequestId(self.request)
+    }
+
+    pub(super) fn session(&mut self) -> SessionNumber {
+        self.session += 1;
+        SessionNumber(self.session)
+    }
+
+    pub(super) fn commit(&mut self) -> Token {
+        self.commit += 1;
+        Token(self.commit)
+    }
+}
+
+/// Where the loop's sources put what they have.
+#[derive(Debug)]
+pub(super) struct Doors {
+    pub links: mpsc::Sender<FromLink>,
+    pub sessions: mpsc::Sender<FromSession>,
+    pub reconnects: mpsc::UnboundedSender<HostId>,
+}
+
+/// The other ends.
+struct Sources {
+    links: mpsc::Receiver<FromLink>,
+    sessions: mpsc::Receiver<FromSession>,
+    reconnects: mpsc::UnboundedReceiver<HostId>,
+    store: mpsc::UnboundedReceiver<Done>,
+    stops: mpsc::UnboundedReceiver<Stop>,
+}
+
+/// One thing that happened.
+enum Happened {
+    Link(FromLink),
+    Session(FromSession),
+    Reconnect(HostId),
+    Store(Done),
+    Stop(Stop),
+    Alarm,
+}
+
+impl<'a> Controller<'a> {
+    /// Runs the job to its end, or to where the user stops it.
+    pub(super) async fn run(
+        around: &'a Surroundings,
+        job: &'a Prepared,
+        opened: super::OpenedJob,
+        stops: mpsc::UnboundedReceiver<Stop>,
+        sink: &'a mut dyn FnMut(&Stamped),
+    ) -> Result<RunEnd, RunError> {
+        let (links, from_links) = mpsc::channel(LINK_NEWS_MAX);
+        let (sessions, from_sessions) = mpsc::channel(SESSION_NEWS_MAX);
+        let (reconnects, from_reconnects) = mpsc::unbounded_channel();
+        let super::OpenedJob { farm, writer, done, state } = opened;
+        let mut controller = Self {
+            around,
+            job,
+            farm,
+            store: writer,
+            state,
+            sink,
+            started: Instant::now(),
+            hosts: Host::all(&job.request.hosts),
+            slots: Slot::all(&job.request.hosts),
+            segments: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            commits: BTreeMap::new(),
+            numbers: Numbers::default(),
+            doors: Doors { links, sessions, reconnects },
+            warnings: 0,
+            finished: None,
+            stopping: false,
+            stop_now: false,
+            adapter_faults: Vec::new(),
+            disk_full: None,
+            broken: None,
+        };
+        let sources = Sources {
+            links: from_links,
+            sessions: from_sessions,
+            reconnects: from_reconnects,
+            store: done,
+            stops,
+        };
+        controller.begin();
+        let sources = controller.work(sources).await;
+        controller.end(sources).await
+    }
+
+    fn begin(&mut self) {
+        let skipped = self.job.already_done;
+        self.emit(Event::JobStarted {
+            job: self.job.id.clone(),
+            tasks: self.job.tasks.len(),
+            skipped,
+            slots: u32::try_from(self.slots.len()).unwrap_or(u32::MAX),
+            pid: std::process::id(),
+        });
+        for text in &self.job.warnings {
+            self.warn(text.clone());
+        }
+        for host in 0..self.hosts.len() {
+            self.open_host(HostId(u32::try_from(host).expect("hosts are counted in u32")));
+        }
+    }
+
+    async fn work(&mut self, mut sources: Sources) -> Sources {
+        loop {
+            self.act();
+            if self.is_over() {
+                return sources;
+            }
+            let alarm = self.farm.next_alarm().map(|at| self.instant_of(at));
+            let first = tokio::select! {
+                biased;
+                Some(stop) = sources.stops.recv() => Happened::Stop(stop),
+                Some(done) = sources.store.recv() => Happened::Store(done),
+                Some(from) = sources.sessions.recv() => Happened::Session(from),
+                Some(from) = sources.links.recv() => Happened::Link(from),
+                Some(host) = sources.reconnects.recv() => Happened::Reconnect(host),
+                () = wait_for(alarm), if alarm.is_some() => Happened::Alarm,
+            };
+            self.handle(first);
+            // What else is here already is handled before the kernel is asked: one question for
+            // many answers is what keeps short tasks cheap.
+            for _ in 0..BATCH_MAX {
+                if let Ok(done) = sources.store.try_recv() {
+                    self.handle(Happened::Store(done));
+                } else if let Ok(from) = sources.sessions.try_recv() {
+                    self.handle(Happened::Session(from));
+                } else if let Ok(from) = sources.links.try_recv() {
+                    self.handle(Happened::Link(from));
+                } else {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, happened: Happened) {
+        match happened {
+            Happened::Link(from) => self.on_link(from),
+            Happened::Session(from) => self.on_session(from),
+            Happened::Reconnect(host) => self.open_host(host),
+            Happened::Store(done) => self.on_store(done),
+            Happened::Stop(stop) => self.on_stop(stop),
+            Happened::Alarm => self.tell(&FarmEvent::Tick),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        if self.stop_now || self.broken.is_some() || self.disk_full.is_some() {
+            return true;
+        }
+        self.finished.is_some() && self.commits.is_empty()
+    }
+
+    fn act(&mut self) {
+        // Carrying out an action can make the kernel want more, for instance when a slot has no
+        // worker any more: until it wants nothing.
+        loop {
+            let actions = self.farm.drain();
+            if actions.is_empty() {
+                return;
+            }
+            for action in actions {
+                self.carry_out(action);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Send { segment, slot, leases } => self.send_segment(segment, slot, &leases),
+            Action::Cut { segment, keep } => self.cut_segment(segment, keep),
+            Action::Stop { segment, reason } => self.stop_segment(segment, reason),
+            Action::Commit { segment, task } => self.commit(segment, task),
+            Action::Discard { segment, task } => self.discard(segment, task),
+            Action::GiveUp { task, reason } => {
+                let why = match reason {
+                    GiveUpReason::Need { need } => {
+                        format!("it stands on {}, which was given up", self.job.tasks.name(need))
+                    }
+                    other => other.to_string(),
+                };
+                let task = self.job.tasks.name(task).to_string();
+                self.emit(Event::TaskGivenUp { task, why });
+            }
+            Action::Finished { outcome } => self.finished = Some(outcome),
+        }
+    }
+
+    fn on_stop(&mut self, stop: Stop) {
+        match stop {
+            Stop::Finish if !self.stopping => {
+                self.stopping = true;
+                self.emit(Event::Stopping);
+                self.tell(&FarmEvent::Drain);
+            }
+            Stop::Finish | Stop::Now => {
+                if !self.stopping {
+                    self.stopping = true;
+                    self.emit(Event::Stopping);
+                }
+                self.stop_now = true;
+            }
+        }
+    }
+
+    /// Tells the kernel.
+    pub(super) fn tell(&mut self, event: &FarmEvent) {
+        let now = self.now();
+        self.farm.handle(now, event);
+    }
+
+    fn now(&self) -> Time {
+        Time::from_secs_f64(self.started.elapsed().as_secs_f64())
+    }
+
+    fn instant_of(&self, at: Time) -> Instant {
+        self.started + Duration::from_secs_f64(at.as_secs_f64())
+    }
+
+    /// Lets an event happen: into the journal, into the state, to the readers.
+    pub(super) fn emit(&mut self, event: Event) {
+        let stamped = Stamped { time: Timestamp::now(), event };
+        if stamped.event.is_journalled() {
+            self.store.append(&stamped);
+        }
+        self.publish(&stamped);
+    }
+
+    /// Shows an event that is in the journal already.
+    pub(super) fn publish(&mut self, stamped: &Stamped) {
+        self.state.apply(stamped);
+        (self.sink)(stamped);
+    }
+
+    /// Says something that people should know; a flood of it is cut off.
+    pub(super) fn warn(&mut self, text: String) {
+        self.warnings += 1;
+        if self.warnings <= WARNINGS_MAX {
+            self.emit(Event::Warning { text });
+        } else if self.warnings == WARNINGS_MAX + 1 {
+            self.emit(Event::Warning { text: "further warnings are not shown".to_owned() });
+        }
+    }
+
+    /// Remembers that an adapter broke its contract, which decides the exit code if the job fails.
+    pub(super) fn adapter_fault(&mut self, why: String) {
+        if self.adapter_faults.len() < 20 && !self.adapter_faults.contains(&why) {
+            self.adapter_faults.push(why.clone());
+        }
+        self.warn(why);
+    }
+
+    /// Ends the job here and now, for a reason that no retry can mend.
+    pub(super) fn give_up_job(&mut self, error: RunError) {
+        if self.broken.is_none() {
+            self.broken = Some(error);
+        }
+    }
+
+    /// The output disk is full: what is rendered could not be kept, so nothing more is.
+    pub(super) fn on_disk_full(&mut self, why: &str) {
+        self.disk_full.get_or_insert_with(|| why.to_owned());
+    }
+
+    async fn end(mut self, mut sources: Sources) -> Result<RunEnd, RunError> {
+        self.close_all(&mut sources.links).await;
+        // Pictures whose record is given are moved even now; their outcomes are taken in.
+        let deadline = tokio::time::Instant::now() + COMMITS_MAX;
+        while !self.commits.is_empty() {
+            match tokio::time::timeout_at(deadline, sources.store.recv()).await {
+                Ok(Some(done)) => self.on_store(done),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        let counts = self.state.counts();
+        let state = if counts.done == counts.total {
+            JobEnd::Done
+        } else if matches!(self.finished, Some(Outcome::Done | Outcome::Failed)) {
+            JobEnd::Failed
+        } else {
+            JobEnd::Interrupted
+        };
+        let lower_bound_s = self.measured_bound();
+        self.emit(Event::JobEnded {
+            state,
+            done: counts.done,
+            failed: counts.failed,
+            makespan_s: self.started.elapsed().as_secs_f64(),
+            lower_bound_s,
+        });
+        if state != JobEnd::Interrupted {
+            self.job.remove_scratch();
+        }
+        let Self { journal, state: job_state, adapter_faults, disk_full, broken, .. } = self;
+        journal.close().map_err(|error| RunError::Journal { why: error.to_string() })?;
+        if let Some(error) = broken {
+            return Err(error);
+        }
+        Ok(RunEnd { job: self.job.id.clone(), state, job_state, adapter_faults, disk_full })
+    }
+}
+
+async fn wait_for(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,180 @@
+//! A job in the kernel's words.
+//!
+//! The kernel knows numbers only: this is where names, strings and documents become them.
+
+use framewright_kernel::farm::Farm;
+use framewright_kernel::frames::Frame;
+use framewright_kernel::hosts::{Bytes, HostSpec, Speed, TagSet};
+use framewright_kernel::ids::{LayerId, SegmentId};
+use framewright_kernel::job::{Costs, Job as KernelJob, JobSpec, LayerSpec, TaskSpec};
+use framewright_kernel::policy::{Limits, Pace, Policy as KernelPolicy};
+use framewright_kernel::time::Span;
+use framewright_plugin_api::data::{Basis, Cost, Scene};
+
+use super::job::Job;
+use super::prepare::{Prepared, priority};
+use crate::request::{HostEntry, Policy, Request};
+use crate::store::JobState;
+
+/// Cost of a frame of which nothing is known. It only has to be a cost: the first frames correct
+/// it, and equal guesses for all frames share them out evenly.
+const FRAME_GUESS_S: f64 = 10.0;
+/// Different tags that a farm may use.
+const TAGS_MAX: usize = 64;
+
+/// What earlier controllers left of a job.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Past<'a> {
+    /// Whether a task is committed, by number.
+    pub done: &'a [bool],
+    /// Everything else.
+    pub state: &'a JobState,
+}
+
+/// The kernel for a job, where earlier controllers left it.
+pub(super) fn make(job: &Job, state: &JobState, done: &[bool]) -> Result<Farm, String> {
+    farm(&job.prepared, Some(Past { done, state }))
+}
+
+/// The kernel for a settled request.
+pub(super) fn farm(prepared: &Prepared, past: Option<Past<'_>>) -> Result<Farm, String> {
+    let request = &prepared.request;
+    let tags = Tags::of(request)?;
+    let job = KernelJob::new(spec(prepared, &tags, past)?).map_err(|error| error.to_string())?;
+    let hosts = request.hosts.iter().map(|host| host_spec(host, &tags)).collect();
+    Ok(Farm::new(job, hosts))
+}
+
+fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobSpec, String> {
+    let request = &prepared.request;
+    let scene = &prepared.inspection.scene;
+    let wanted_first = priority(request, &prepared.tasks).map_err(|error| error.to_string())?;
+    let mut tasks: Vec<TaskSpec> = prepared
+        .tasks
+        .ids()
+        .map(|task| {
+            let facts = prepared.tasks.facts(task);
+            let layer = LayerId(u16::try_from(facts.layer_index).unwrap_or(u16::MAX));
+            let mut spec = TaskSpec::new(layer, Frame(facts.frame));
+            if let Some(past) = past {
+                spec.done = past.done[task.0 as usize];
+                let name = prepared.tasks.name(task).to_string();
+                let begun = past.state.attempt_next(&name).saturating_sub(1);
+                spec.attempts = u16::try_from(begun).unwrap_or(u16::MAX);
+            }
+            spec
+        })
+        .collect();
+    for task in wanted_first {
+        tasks[task.0 as usize].priority = true;
+    }
+    let first_segment = past.map_or(1, |past| past.state.segment_next().max(1));
+    Ok(JobSpec {
+        layers: layers(prepared, tags)?,
+        tasks,
+        costs: costs(scene),
+        kept: is_kept(prepared),
+        policy: policy(request),
+        limits: Limits {
+            retries: u8::try_from(request.retries).unwrap_or(u8::MAX),
+            task_limit: request.task_limit_s.map(Span::from_secs_f64),
+            load_limit: None,
+            keep_going: request.keep_going,
+        },
+        pace: Pace {
+            dispatch_interval: Span::from_secs_f64(request.limits.dispatch_interval_s),
+            start_delay: Span::ZERO,
+            loads_max: request.limits.loads_max,
+        },
+        first_segment: SegmentId(first_segment),
+    })
+}
+
+/// The scene as it is is one layer to the kernel; its needs are the largest of its layers'.
+fn layers(prepared: &Prepared, tags: &Tags) -> Result<Vec<LayerSpec>, String> {
+    let request = &prepared.request;
+    let scene = &prepared.inspection.scene;
+    let used: Vec<_> = scene.layers.iter().filter(|layer| layer.used).collect();
+    let largest = used.iter().map(|layer| layer.memory_bytes).max().unwrap_or(0);
+    let memory = scene.memory_bytes.max(largest).max(request.memory_bytes.unwrap_or(0));
+    let names = used.iter().flat_map(|layer| &layer.tags).chain(&request.tags);
+    Ok(vec![LayerSpec {
+        weight: 1.0,
+        after: Vec::new(),
+        undivided: request.segment.is_some_and(|size| size.min == 0),
+        memory: Bytes(memory),
+        tags: tags.set(names)?,
+    }])
+}
+
+/// Whether the renderer stays loaded between segments: it can, and the user does not forbid it.
+fn is_kept(prepared: &Prepared) -> bool {
+    let forbidden = prepared
+        .inspection
+        .settings
+        .get("sticky")
+        .is_some_and(|value| value == &serde_json::Value::Bool(false));
+    prepared.inspection.description.can.sticky && !forbidden
+}
+
+/// What a scene costs, with a guess for what nobody knows.
+pub(super) fn costs(scene: &Scene) -> Costs {
+    let known = |cost: Cost, guess: f64| match cost.basis {
+        Basis::Unknown => Span::from_secs_f64(guess),
+        Basis::Estimated | Basis::Declared | Basis::Measured => Span::from_secs_f64(cost.seconds),
+    };
+    Costs {
+        load: known(scene.costs.load_s, 0.0),
+        call: known(scene.costs.call_s, 0.0),
+        frame: known(scene.costs.frame_s, FRAME_GUESS_S),
+    }
+}
+
+fn policy(request: &Request) -> KernelPolicy {
+    match (request.policy, request.segment) {
+        (Policy::Even, _) => KernelPolicy::Even,
+        (Policy::Fixed(count), _) => KernelPolicy::Fixed(count),
+        (Policy::Auto, Some(size)) => KernelPolicy::RoyalRender { min: size.min, max: size.max },
+        (Policy::Auto, None) => KernelPolicy::Auto,
+    }
+}
+
+fn host_spec(host: &HostEntry, tags: &Tags) -> HostSpec {
+    HostSpec {
+        slots: host.slots,
+        speed: Speed::new(host.speed).unwrap_or(Speed::ONE),
+        memory: host.memory_bytes.map(Bytes),
+        tags: tags.set(&host.tags).unwrap_or_default(),
+        load: None,
+    }
+}
+
+/// Tags of a farm, each with its bit.
+#[derive(Debug)]
+struct Tags(Vec<String>);
+
+impl Tags {
+    fn of(request: &Request) -> Result<Self, String> {
+        let mut names: Vec<String> = request
+            .hosts
+            .iter()
+            .flat_map(|host| host.tags.iter().cloned())
+            .collect();
+        names.sort();
+        names.dedup();
+        // One bit is kept for "a tag that no host has".
+        if names.len() >= TAGS_MAX {
+            return Err(format!("the farm uses {} different tags; {} is the most", names.len(), TAGS_MAX - 1));
+        }
+        Ok(Self(names))
+    }
+
+    fn set<'a>(&self, wanted: impl IntoIterator<Item = &'a String>) -> Result<TagSet, String> {
+        let mut bits = 0_u64;
+        for name in wanted {
+            let bit = self.0.binary_search(name).unwrap_or(TAGS_MAX - 1);
+            bits |= 1 << bit;
+        }
+        Ok(TagSet(bits))
+    }
+}

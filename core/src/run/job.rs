@@ -1,0 +1,116 @@
+//! A job under way: what the controller reads and never changes.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use framewright_kernel::ids::{SegmentId, TaskId};
+
+use super::prepare::Prepared;
+use super::tasks::TaskList;
+use crate::adapters::Adapter;
+use crate::request::Request;
+use crate::store::journal::Replace;
+use crate::store::{Claim, JobFolder, JobLock, LogManifest};
+
+/// A job that this controller holds. While it lives, no other controller can take the job, and no
+/// other job can write to its files.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub prepared: Prepared,
+    pub folder: JobFolder,
+    pub scene_hash: String,
+    /// Folder of attempts and sessions; on the output's file system where there is one.
+    pub scratch: PathBuf,
+    /// Final paths where this job's own older files may lie.
+    pub own_paths: BTreeSet<PathBuf>,
+    /// Tasks whose committed file was found whole.
+    pub already_done: u32,
+    pub warnings: Vec<String>,
+    pub _lock: JobLock,
+    pub _claim: Option<Claim>,
+}
+
+impl Job {
+    pub(super) fn id(&self) -> &str {
+        self.folder.id().as_str()
+    }
+
+    pub(super) fn request(&self) -> &Request {
+        &self.prepared.request
+    }
+
+    pub(super) fn adapter(&self) -> &Adapter {
+        &self.prepared.inspection.adapter
+    }
+
+    pub(super) fn tasks(&self) -> &TaskList {
+        &self.prepared.tasks
+    }
+
+    pub(super) fn task_name(&self, task: TaskId) -> String {
+        self.tasks().name(task).to_string()
+    }
+
+    pub(super) fn writes_files(&self) -> bool {
+        self.prepared.output.is_some()
+    }
+
+    /// Where a task's picture goes in the end. Only for jobs that write files.
+    pub(super) fn final_path(&self, task: TaskId) -> PathBuf {
+        let facts = self.tasks().facts(task);
+        let output = self.prepared.output.as_ref().expect("asked only where files are written");
+        output.path(facts.layer, facts.frame)
+    }
+
+    /// A task's file name within an attempt's folder: the final one, so that renderers which
+    /// write their own name into the picture write the right one.
+    pub(super) fn file_name(&self, task: TaskId) -> String {
+        let path = self.final_path(task);
+        path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// The folder of one segment's attempts: new for each, so a late writer of a segment that was
+    /// given up can never touch the file of a newer one.
+    pub(super) fn segment_folder(&self, segment: SegmentId) -> String {
+        self.scratch.join(format!("segment-{}", segment.0)).display().to_string()
+    }
+
+    /// Whether a file that has a task's name may be replaced.
+    pub(super) fn replace(&self, path: &Path) -> Replace {
+        if self.request().overwrite || self.own_paths.contains(path) {
+            Replace::Allowed
+        } else {
+            Replace::Never
+        }
+    }
+
+    pub(super) fn manifest(
+        &self,
+        segment: SegmentId,
+        host: &str,
+        slot: u32,
+        tasks: Vec<String>,
+    ) -> LogManifest {
+        LogManifest {
+            job: self.id().to_owned(),
+            segment: segment.0,
+            host: host.to_owned(),
+            slot,
+            scene: self.prepared.inspection.scene_path.clone(),
+            scene_hash: self.scene_hash.clone(),
+            tasks,
+            settings: self.request().settings.clone(),
+            note: self.request().note.clone(),
+        }
+    }
+
+    /// Removes what attempts and sessions left, and the folder for such things where no other job
+    /// uses it.
+    pub(super) fn remove_scratch(&self) {
+        // What cannot be removed is litter, not a failure of the job.
+        let _ = std::fs::remove_dir_all(&self.scratch);
+        if let Some(parent) = self.scratch.parent() {
+            let _ = std::fs::remove_dir(parent);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Settling a request: everything that can be known before the start is known here, and
+//! everything that is wrong is refused here.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use framewright_kernel::frames::{FrameSet, FrameSetError};
+use framewright_kernel::ids::TaskId;
+use framewright_plugin_api::data::{Description, Scene, Shot};
+use thiserror::Error;
+
+use super::activity::{self, ActivityError, Concluded, Question};
+use super::tasks::TaskList;
+use super::Surroundings;
+use crate::adapters::{Adapter, ChooseError, SessionError, SettingsError, check_settings, choose};
+use crate::output::{OutputError, OutputPattern};
+use crate::request::{Request, Split};
+
+/// Why a request cannot become a job. All of these are known before anything starts.
+#[derive(Debug, Error)]
+pub enum PrepareError {
+    /// The scene cannot be read.
+    #[error("cannot read scene {}: {source}", path.display())]
+    Scene {
+        /// Which.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The scene is a folder, a device or the like.
+    #[error("scene {} is {what}, not a file", path.display())]
+    NotAFile {
+        /// Which.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A path that adapters cannot be told.
+    #[error("{what} {} is not valid UTF-8, which renderers' adapters need", path.display())]
+    NotUtf8 {
+        /// Scene or folder.
+        what: &'static str,
+        /// Which.
+        path: PathBuf,
+    },
+    /// No adapter fits.
+    #[error(transparent)]
+    Choose(#[from] ChooseError),
+    /// The adapter broke while it was asked who it is.
+    #[error(transparent)]
+    Adapter(#[from] SessionError),
+    /// A setting is wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// Looking into the scene failed.
+    #[error(transparent)]
+    Inspect(ActivityError),
+    /// No host has the renderer.
+    #[error("no host can render this job: {why}")]
+    NoHost {
+        /// The last host's reason.
+        why: String,
+    },
+    /// The frame set is wrong.
+    #[error("frames `{typed}`: {source}")]
+    Frames {
+        /// As typed.
+        typed: String,
+        /// Why.
+        source: FrameSetError,
+    },
+    /// A layer that the scene does not have.
+    #[error("the scene has no layer `{layer}`; it has {}", known.join(", "))]
+    Layer {
+        /// As typed.
+        layer: String,
+        /// Those that it has.
+        known: Vec<String>,
+    },
+    /// Something that this version does not do.
+    #[error("{what} is not built yet")]
+    NotYet {
+        /// What.
+        what: String,
+    },
+    /// The output pattern is wrong, or files are in the way.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+/// What was found in a scene.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// The adapter that looked.
+    pub adapter: Adapter,
+    /// Who it is.
+    pub description: Description,
+    /// What it found.
+    pub scene: Scene,
+    /// The scene's path, as adapters are told.
+    pub scene_path: String,
+    /// Settings, checked.
+    pub settings: BTreeMap<String, serde_json::Value>,
+    /// What it said on the way.
+    pub notes: Vec<String>,
+}
+
+/// A settled job, ready to be made and run.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What was asked for.
+    pub request: Request,
+    /// What is in the scene.
+    pub inspection: Inspection,
+    /// Frames, settled.
+    pub frames: FrameSet,
+    /// Layers that are rendered apart; empty = the scene as it is.
+    pub layers: Vec<String>,
+    /// Tasks.
+    pub tasks: TaskList,
+    /// Where pictures go; absent where the job writes none.
+    pub output: Option<OutputPattern>,
+    /// Picture format: an `OutputFormat::id`.
+    pub format: String,
+    /// First and last frame.
+    pub shot: Shot,
+    /// What people should know.
+    pub warnings: Vec<String>,
+}
+
+/// Looks into the request's scene on the first host that has the renderer.
+pub async fn inspect_scene(
+    around: &Surroundings,
+    request: &Request,
+) -> Result<Inspection, PrepareError> {
+    let scene_path = readable(&request.scene)?;
+    let candidate = choose(&around.adapters, request.adapter.as_deref(), &request.scene)?;
+    let adapter = Adapter::load(candidate, &around.adapter_host()).await?;
+    let description = adapter.description().clone();
+    let settings = check_settings(&description.settings, &request.settings)?;
+    let format = request.output.as_deref().map_or(Ok(None), |output| {
+        OutputPattern::format_of(output, &description.outputs)
+    })?;
+    let mut reason = "the farm has no host".to_owned();
+    for host in &request.hosts {
+        let question = Question {
+            adapter: &adapter,
+            host,
+            settings: &settings,
+            output: format.as_deref().unwrap_or_default(),
+        };
+        match activity::inspect(around, &question, &scene_path).await {
+            Ok(Concluded { what: scene, notes, .. }) => {
+                return Ok(Inspection { adapter, description, scene, scene_path, settings, notes });
+            }
+            // Another host may have the renderer, or answer.
+            Err(error @ (ActivityError::NoProgram { .. } | ActivityError::Link(_))) => {
+                reason = error.to_string();
+            }
+            Err(error) => return Err(PrepareError::Inspect(error)),
+        }
+    }
+    Err(PrepareError::NoHost { why: reason })
+}
+
+/// Settles a request.
+pub async fn prepare(around: &Surroundings, request: Request) -> Result<Prepared, PrepareError> {
+    refuse_what_is_not_built(&request)?;
+    // What is wrong with the words alone is said before a renderer is started.
+    let typed_frames = request.frames.as_deref().map(frames).transpose()?;
+    let inspection = inspect_scene(around, &request).await?;
+    settle(request, inspection, typed_frames)
+}
+
+/// Settles an inspected request.
+fn settle(
+    request: Request,
+    inspection: Inspection,
+    typed_frames: Option<FrameSet>,
+) -> Result<Prepared, PrepareError> {
+    let scene = &inspection.scene;
+    let frames = match typed_frames {
+        Some(frames) => frames,
+        None => scene_frames(scene)?,
+    };
+    check_layers(&request, scene)?;
+    let tasks = TaskList::new(&[], &frames);
+    let output = OutputPattern::settle(&request, &inspection.description.outputs, &frames)?;
+    let format = output.as_ref().map_or_else(|| "none".to_owned(), |o| o.format().to_owned());
+    let mut warnings = inspection.notes.clone();
+    warnings.extend(scene.warnings.iter().cloned());
+    warnings.extend(
+        scene
+            .assets
+            .iter()
+            .filter(|asset| asset.missing)
+            .map(|asset| format!("{} is missing: {}", asset.kind, asset.path)),
+    );
+    let shot = Shot { first: frames.first().0, last: frames.last().0 };
+    Ok(Prepared {
+        request,
+        frames,
+        layers: Vec::new(),
+        tasks,
+        output,
+        format,
+        shot,
+        warnings,
+        inspection,
+    })
+}
+
+fn refuse_what_is_not_built(request: &Request) -> Result<(), PrepareError> {
+    let not_yet = |what: &str| Err(PrepareError::NotYet { what: what.to_owned() });
+    match request.split {
+        Split::Tiles => not_yet("splitting by tiles"),
+        Split::Layers => not_yet("splitting by layers"),
+        Split::Auto | Split::Frames if !request.layers.is_empty() => {
+            not_yet("rendering layers apart")
+        }
+        Split::Auto | Split::Frames => Ok(()),
+    }
+}
+
+fn check_layers(request: &Request, scene: &Scene) -> Result<(), PrepareError> {
+    let known: Vec<String> = scene.layers.iter().map(|layer| layer.name.clone()).collect();
+    match request.layers.iter().find(|layer| !known.contains(layer)) {
+        Some(layer) => Err(PrepareError::Layer { layer: layer.clone(), known }),
+        None => Ok(()),
+    }
+}
+
+fn frames(typed: &str) -> Result<FrameSet, PrepareError> {
+    typed
+        .parse()
+        .map_err(|source| PrepareError::Frames { typed: typed.to_owned(), source })
+}
+
+fn scene_frames(scene: &Scene) -> Result<FrameSet, PrepareError> {
+    let typed = if scene.step > 1 {
+        format!("{}..{}x{}", scene.first, scene.last, scene.step)
+    } else {
+        format!("{}..{}", scene.first, scene.last)
+    };
+    frames(&typed)
+}
+
+/// The scene's path for adapters, if there is a file that can be read.
+fn readable(scene: &Path) -> Result<String, PrepareError> {
+    let fail = |source| PrepareError::Scene { path: scene.to_owned(), source };
+    let kind = std::fs::metadata(scene).map_err(fail)?.file_type();
+    if !kind.is_file() {
+        let what = if kind.is_dir() { "a folder" } else { "no regular file" };
+        return Err(PrepareError::NotAFile { path: scene.to_owned(), what });
+    }
+    std::fs::File::open(scene).map_err(fail)?;
+    scene.to_str().map(ToOwned::to_owned).ok_or_else(|| PrepareError::NotUtf8 {
+        what: "scene",
+        path: scene.to_owned(),
+    })
+}
+
+/// The task numbers of priority frames.
+pub(super) fn priority(
+    request: &Request,
+    tasks: &TaskList,
+) -> Result<Vec<TaskId>, PrepareError> {
+    let Some(typed) = request.priority.as_deref() else { return Ok(Vec::new()) };
+    let wanted = frames(typed)?;
+    Ok(tasks
+        .ids()
+        .filter(|task| {
+            wanted.contains(framewright_kernel::frames::Frame(tasks.facts(*task).frame))
+        })
+        .collect())
+}

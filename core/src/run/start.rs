@@ -1,0 +1,312 @@
+//! Making a job, or taking one up again, and handing it to the controller.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use framewright_kernel::frames::FrameSet;
+use framewright_plugin_api::data::{Scene, Shot};
+use jiff::Timestamp;
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use super::controller::{Controller, Opened};
+use super::farm;
+use super::job::Job;
+use super::prepare::{Inspection, PrepareError, Prepared};
+use super::tasks::TaskList;
+use super::{RunEnd, RunError, Stop, Surroundings};
+use crate::adapters::{Adapter, check_settings, choose};
+use crate::event::{Event, Stamped};
+use crate::output::{OutputError, OutputPattern};
+use crate::store::journal::{JournalWriter, OpenError, Replace};
+use crate::store::{
+    AdapterIdentity, Claim, ClaimError, CreateError, FindError, JobFolder, JobFolderError, JobPlan,
+    JobState, LockError, SceneIdentity, Settled, Store, StoredOutput, SurveyError, TaskPhase,
+    survey,
+};
+
+/// Why a job could not be started or did not end.
+#[derive(Debug, Error)]
+pub enum RenderError {
+    /// The request is wrong.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// Files or folders of the output are in the way.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// Another job writes there.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// The job's folder cannot be made.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    /// There is no such job.
+    #[error(transparent)]
+    Find(#[from] FindError),
+    /// The job's folder cannot be read.
+    #[error(transparent)]
+    Folder(#[from] JobFolderError),
+    /// Another controller has the job.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The journal cannot be opened.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// Finished files cannot be checked.
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
+    /// The scene cannot be read any more.
+    #[error("cannot read scene {}: {source}", path.display())]
+    Scene {
+        /// Which.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The job's record does not fit this build.
+    #[error("job {job} cannot be resumed: {why}")]
+    Record {
+        /// Which job.
+        job: String,
+        /// Why.
+        why: String,
+    },
+    /// The run broke.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// Makes a job of a settled request and renders it.
+pub async fn render(
+    around: &Surroundings,
+    prepared: Prepared,
+    stops: mpsc::UnboundedReceiver<Stop>,
+    sink: &mut dyn FnMut(&Stamped),
+) -> Result<RunEnd, RenderError> {
+    let store = Store::at(&around.state_dir);
+    if let Some(output) = &prepared.output {
+        let paths = prepared.tasks.ids().map(|task| {
+            let facts = prepared.tasks.facts(task);
+            output.path(facts.layer, facts.frame)
+        });
+        output.check(paths, prepared.request.overwrite)?;
+    }
+    let scene = prepared.request.scene.clone();
+    let identity = SceneIdentity::read(&scene, summary(&prepared.inspection.scene))
+        .map_err(|source| RenderError::Scene { path: scene.clone(), source })?;
+    let scene_hash = identity.hash.clone();
+    let plan = JobPlan {
+        request: prepared.request.clone(),
+        adapter: adapter_identity(&prepared.inspection),
+        scene: identity,
+        settled: Settled {
+            frames: prepared.frames.to_string(),
+            layers: prepared.layers.clone(),
+            output: prepared.output.as_ref().map(|output| StoredOutput {
+                pattern: output.pattern().to_owned(),
+                format: output.format().to_owned(),
+            }),
+        },
+    };
+    let stem = scene.file_stem().unwrap_or_default();
+    let (folder, _) = store.create_job(stem, Timestamp::now(), plan)?;
+    let lock = folder.lock()?;
+    let claim = match claim(&store, &folder, &prepared) {
+        Ok(claim) => claim,
+        Err(error) => {
+            // It never began, so nothing of it is worth keeping.
+            let _ = std::fs::remove_dir_all(folder.path());
+            return Err(error.into());
+        }
+    };
+    let warnings = prepared.warnings.clone();
+    let job = Job {
+        scratch: scratch(around, &folder, &prepared),
+        prepared,
+        folder,
+        scene_hash,
+        own_paths: BTreeSet::new(),
+        already_done: 0,
+        warnings,
+        _lock: lock,
+        _claim: claim,
+    };
+    start(around, job, Vec::new(), stops, sink).await
+}
+
+/// Takes up a job that was interrupted.
+pub async fn resume(
+    around: &Surroundings,
+    typed: &str,
+    stops: mpsc::UnboundedReceiver<Stop>,
+    sink: &mut dyn FnMut(&Stamped),
+) -> Result<RunEnd, RenderError> {
+    let store = Store::at(&around.state_dir);
+    let folder = store.find_job(typed)?;
+    let record = folder.record()?;
+    let lock = folder.lock()?;
+    // A controller that was killed may have left renderers of a worker that was killed with it.
+    framewright_worker::sweep_job(folder.id().as_str());
+    let (state, _) = folder.state()?;
+    let plan = record.plan;
+    let mut warnings = Vec::new();
+    match plan.scene.is_unchanged() {
+        Ok(true) => {}
+        Ok(false) => warnings.push(format!(
+            "scene {} was changed since this job began; frames that are done are kept as they are",
+            plan.scene.path.display()
+        )),
+        Err(source) => return Err(RenderError::Scene { path: plan.scene.path, source }),
+    }
+    let scene_hash = plan.scene.hash.clone();
+    let prepared = prepare_again(around, folder.id().as_str(), plan).await?;
+    let replace = if prepared.request.overwrite { Replace::Allowed } else { Replace::Never };
+    let survey = survey(&state, replace)?;
+    let claim = claim(&store, &folder, &prepared)?;
+    let own_paths = survey.own_paths(&state);
+    let job = Job {
+        scratch: scratch(around, &folder, &prepared),
+        prepared,
+        folder,
+        scene_hash,
+        own_paths,
+        already_done: u32::try_from(survey.kept.len()).unwrap_or(u32::MAX),
+        warnings,
+        _lock: lock,
+        _claim: claim,
+    };
+    // Attempts that nobody waits for any more.
+    let _ = std::fs::remove_dir_all(&job.scratch);
+    let lost = survey.lost.into_iter().map(|lost| lost.event).collect();
+    start(around, job, lost, stops, sink).await
+}
+
+/// Opens the journal, makes the kernel, runs the controller. `lost` takes commits back whose
+/// files are gone.
+async fn start(
+    around: &Surroundings,
+    job: Job,
+    lost: Vec<Event>,
+    stops: mpsc::UnboundedReceiver<Stop>,
+    sink: &mut dyn FnMut(&Stamped),
+) -> Result<RunEnd, RenderError> {
+    let (report, done) = mpsc::unbounded_channel();
+    let mut state = JobState::default();
+    let (mut journal, found) = JournalWriter::open(
+        &job.folder.journal_path(),
+        |stamped| state.apply(&stamped),
+        // The controller may be gone already when the last group is written.
+        move |done| drop(report.send(done)),
+    )?;
+    let mut job = job;
+    job.warnings.extend(found.warnings());
+    for event in lost {
+        let stamped = Stamped { time: Timestamp::now(), event };
+        state.apply(&stamped);
+        journal
+            .append(stamped)
+            .map_err(|error| RunError::Journal { why: error.to_string() })?;
+    }
+    let done_tasks = done_tasks(&job, &state);
+    let farm = farm::make(&job, &state, &done_tasks)
+        .map_err(|why| RenderError::Record { job: job.id().to_owned(), why })?;
+    let opened = Opened { farm, journal, done, state };
+    Ok(Controller::run(around, &job, opened, stops, sink).await?)
+}
+
+/// Which tasks are committed, by number.
+fn done_tasks(job: &Job, state: &JobState) -> Vec<bool> {
+    job.tasks()
+        .ids()
+        .map(|task| {
+            state
+                .tasks()
+                .get(&job.task_name(task))
+                .is_some_and(|task| matches!(task.phase, TaskPhase::Done { .. }))
+        })
+        .collect()
+}
+
+/// What [`super::prepare()`] settled when the job was made.
+async fn prepare_again(
+    around: &Surroundings,
+    job: &str,
+    plan: JobPlan,
+) -> Result<Prepared, RenderError> {
+    let JobPlan { request, adapter, scene, settled } = plan;
+    let broken = |why: String| RenderError::Record { job: job.to_owned(), why };
+    let candidate = choose(&around.adapters, Some(&adapter.id), &request.scene)
+        .map_err(PrepareError::from)?;
+    let adapter = Adapter::load(candidate, &around.adapter_host())
+        .await
+        .map_err(PrepareError::from)?;
+    let description = adapter.description().clone();
+    let settings = check_settings(&description.settings, &request.settings)
+        .map_err(PrepareError::from)?;
+    let summary: Scene = serde_json::from_value(scene.summary)
+        .map_err(|error| broken(format!("its record of the scene is unreadable: {error}")))?;
+    let frames: FrameSet = settled
+        .frames
+        .parse()
+        .map_err(|error| broken(format!("its record of the frames is unreadable: {error}")))?;
+    let output = settled
+        .output
+        .map(|output| OutputPattern::stored(&output.pattern, &output.format))
+        .transpose()?;
+    let format = output.as_ref().map_or_else(|| "none".to_owned(), |o| o.format().to_owned());
+    let scene_path = request
+        .scene
+        .to_str()
+        .ok_or_else(|| broken("its scene's path is not UTF-8".to_owned()))?
+        .to_owned();
+    Ok(Prepared {
+        tasks: TaskList::new(&settled.layers, &frames),
+        shot: Shot { first: frames.first().0, last: frames.last().0 },
+        frames,
+        layers: settled.layers,
+        output,
+        format,
+        warnings: Vec::new(),
+        inspection: Inspection {
+            adapter,
+            description,
+            scene: summary,
+            scene_path,
+            settings,
+            notes: Vec::new(),
+        },
+        request,
+    })
+}
+
+fn adapter_identity(inspection: &Inspection) -> AdapterIdentity {
+    AdapterIdentity {
+        id: inspection.description.id.clone(),
+        version: inspection.description.version.clone(),
+        manifest: inspection.adapter.manifest_path(),
+    }
+}
+
+fn summary(scene: &Scene) -> serde_json::Value {
+    serde_json::to_value(scene).unwrap_or(serde_json::Value::Null)
+}
+
+fn claim(
+    store: &Store,
+    folder: &JobFolder,
+    prepared: &Prepared,
+) -> Result<Option<Claim>, ClaimError> {
+    prepared
+        .output
+        .as_ref()
+        .map(|output| store.claim_output(output.claim_key(), folder.id()))
+        .transpose()
+}
+
+fn scratch(around: &Surroundings, folder: &JobFolder, prepared: &Prepared) -> PathBuf {
+    let parent = match &prepared.output {
+        Some(output) => output.folder().join(".framewright"),
+        None => around.state_dir.join("scratch"),
+    };
+    parent.join(folder.id().as_str())
+}
