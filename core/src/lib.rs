@@ -1,3 +1,6 @@
 //! The effects of framewright.
 pub mod event;
+pub mod farm;
+pub mod keys;
+pub mod quantity;
 pub mod request;
