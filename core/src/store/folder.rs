@@ -1,0 +1,439 @@
+//! The state directory and the folders of its jobs: make, list, find, open.
+//!
+//! A name that people type is looked up among the folders that are there; it never becomes part
+//! of a path.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::claim::{Claim, ClaimError};
+use super::durable;
+use super::job_id::JobId;
+use super::journal::{self, ReadError, ReadReport};
+use super::lock::{self, JobLock, LockError};
+use super::record::{FORMAT, JobPlan, JobRecord};
+use super::state::{JobState, Status};
+
+/// How often a fresh id is tried before making a job is given up.
+const ID_TRIES: u32 = 64;
+/// How many near job ids a message names.
+const NEAREST_MAX: usize = 3;
+
+/// The state directory.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// One job's folder.
+#[derive(Clone, Debug)]
+pub struct JobFolder {
+    id: JobId,
+    path: PathBuf,
+}
+
+/// Why a job cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// Its folder or record cannot be written.
+    #[error("cannot make a job in {}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Its record cannot be written as JSON.
+    #[error("cannot write the job down as JSON (is a path not valid UTF-8?)")]
+    Unwritable(#[source] serde_json::Error),
+}
+
+/// Why a job is not found.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// There is none.
+    #[error("there is no job `{typed}`{}", nearest_text(nearest))]
+    Unknown {
+        /// What was typed.
+        typed: String,
+        /// Ids much like it.
+        nearest: Vec<JobId>,
+    },
+    /// There are several.
+    #[error("`{typed}` may be any of {count} jobs: {}{}", joined(first), if *count > first.len() { ", …" } else { "" })]
+    Ambiguous {
+        /// What was typed.
+        typed: String,
+        /// How many fit.
+        count: usize,
+        /// The first of them.
+        first: Vec<JobId>,
+    },
+    /// The state directory cannot be read.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// Which folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// Why a job's folder cannot be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum JobFolderError {
+    /// A file of it cannot be read.
+    #[error("cannot read {}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Its record is damaged.
+    #[error("{} is damaged", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// Where.
+        source: serde_json::Error,
+    },
+    /// It was made by a later framewright.
+    #[error("{} has format {format}, and this framewright reads up to {FORMAT}: use a newer framewright", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+    },
+    /// Its journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] ReadError),
+}
+
+/// A job in a listing.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its folder.
+    pub folder: JobFolder,
+    /// What it is.
+    pub record: JobRecord,
+    /// What happened to it.
+    pub state: JobState,
+    /// How it is now.
+    pub status: Status,
+}
+
+/// All jobs, and what could not be listed.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Oldest first.
+    pub jobs: Vec<Listed>,
+    /// One sentence for each folder or record that was skipped.
+    pub warnings: Vec<String>,
+}
+
+impl Store {
+    /// The store in this state directory, which need not exist yet.
+    #[must_use]
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The state directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn jobs(&self) -> PathBuf {
+        self.root.join("jobs")
+    }
+
+    /// Make a job's folder with its record. The id is new: `mkdir` gives it to one maker only.
+    pub fn create_job(
+        &self,
+        stem: &OsStr,
+        created: Timestamp,
+        plan: JobPlan,
+    ) -> Result<(JobFolder, JobRecord), CreateError> {
+        let jobs = self.jobs();
+        let fail = |path: &Path| {
+            let path = path.to_owned();
+            move |source| CreateError::Io { path, source }
+        };
+        fs::create_dir_all(&jobs).map_err(fail(&jobs))?;
+        let folder = fresh_folder(&jobs, stem).map_err(fail(&jobs))?;
+        let record = JobRecord {
+            format: FORMAT,
+            job: folder.id.clone(),
+            created,
+            plan,
+        };
+        let written = serde_json::to_vec_pretty(&record)
+            .map_err(CreateError::Unwritable)
+            .and_then(|json| folder.write_record(&json).map_err(fail(&folder.path)));
+        if let Err(error) = written {
+            // A folder without a record is no job, so leaving it behind would do no harm either.
+            let _ = fs::remove_dir_all(&folder.path);
+            return Err(error);
+        }
+        Ok((folder, record))
+    }
+
+    /// The job of this id, or of the only id that begins so.
+    pub fn find_job(&self, typed: &str) -> Result<JobFolder, FindError> {
+        let folders = self.folders()?;
+        if let Some(exact) = folders.iter().find(|folder| folder.id.as_str() == typed) {
+            return Ok(exact.clone());
+        }
+        let fitting: Vec<_> = folders
+            .iter()
+            .filter(|folder| !typed.is_empty() && folder.id.as_str().starts_with(typed))
+            .collect();
+        match fitting.as_slice() {
+            [only] => Ok((*only).clone()),
+            [] => Err(FindError::Unknown {
+                typed: typed.to_owned(),
+                nearest: nearest(typed, &folders),
+            }),
+            several => Err(FindError::Ambiguous {
+                typed: typed.to_owned(),
+                count: several.len(),
+                first: several
+                    .iter()
+                    .take(NEAREST_MAX)
+                    .map(|folder| folder.id.clone())
+                    .collect(),
+            }),
+        }
+    }
+
+    /// Every job with its state, oldest first. A folder that cannot be read becomes a warning.
+    pub fn list_jobs(&self) -> Result<Listing, FindError> {
+        let mut listing = Listing::default();
+        for folder in self.folders()? {
+            match folder.open() {
+                Ok((listed, report)) => {
+                    listing.warnings.extend(report.warnings());
+                    listing.jobs.push(listed);
+                }
+                Err(error) => {
+                    listing.warnings.push(format!(
+                        "job {} is left out: {}",
+                        folder.id,
+                        with_causes(&error)
+                    ));
+                }
+            }
+        }
+        listing.jobs.sort_by(|a, b| {
+            (a.record.created, &a.record.job).cmp(&(b.record.created, &b.record.job))
+        });
+        Ok(listing)
+    }
+
+    /// Claim an output pattern for a job, so that no second job writes the same files.
+    /// `key` is equal for patterns that can name the same file.
+    pub fn claim_output(&self, key: &[u8], job: &JobId) -> Result<Claim, ClaimError> {
+        Claim::take(&self.root.join("claims"), key, job)
+    }
+
+    /// Folders that are jobs, by id.
+    fn folders(&self) -> Result<Vec<JobFolder>, FindError> {
+        let jobs = self.jobs();
+        let fail = |source| FindError::Io {
+            path: jobs.clone(),
+            source,
+        };
+        let entries = match fs::read_dir(&jobs) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(fail(error)),
+        };
+        let mut folders = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(fail)?;
+            let path = entry.path();
+            if let Some(id) = JobId::from_folder_name(&entry.file_name())
+                && path.join("job.json").exists()
+            {
+                folders.push(JobFolder { id, path });
+            }
+        }
+        folders.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(folders)
+    }
+}
+
+impl JobFolder {
+    /// The job's id.
+    #[must_use]
+    pub fn id(&self) -> &JobId {
+        &self.id
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its journal.
+    #[must_use]
+    pub fn journal_path(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    /// The folder of its logs.
+    #[must_use]
+    pub fn logs_path(&self) -> PathBuf {
+        self.path.join("logs")
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.path.join("lock")
+    }
+
+    /// What the job is.
+    pub fn record(&self) -> Result<JobRecord, JobFolderError> {
+        #[derive(serde::Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let path = self.path.join("job.json");
+        let bytes = fs::read(&path).map_err(|source| JobFolderError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let damaged = |source| JobFolderError::Damaged {
+            path: path.clone(),
+            source,
+        };
+        let Format { format } = serde_json::from_slice(&bytes).map_err(damaged)?;
+        if format > FORMAT {
+            return Err(JobFolderError::Newer { path, format });
+        }
+        serde_json::from_slice(&bytes).map_err(damaged)
+    }
+
+    /// What happened to it so far.
+    pub fn state(&self) -> Result<(JobState, ReadReport), JobFolderError> {
+        let mut state = JobState::default();
+        let report = journal::read(&self.journal_path(), |stamped| state.apply(&stamped))?;
+        Ok((state, report))
+    }
+
+    /// All of it, as `jobs` and `status` need it.
+    pub fn open(&self) -> Result<(Listed, ReadReport), JobFolderError> {
+        let record = self.record()?;
+        // The lock is looked at first: a controller that ends in between has then written its end.
+        let is_held = self.holder()?.is_some();
+        let (state, report) = self.state()?;
+        let listed = Listed {
+            folder: self.clone(),
+            record,
+            status: state.status(is_held),
+            state,
+        };
+        Ok((listed, report))
+    }
+
+    /// Take the job up: as long as the lock lives, no other controller can.
+    pub fn lock(&self) -> Result<JobLock, LockError> {
+        JobLock::take(&self.lock_path(), self.id.as_str())
+    }
+
+    /// Whether a live controller holds the job, and its process id as far as it is known.
+    pub fn holder(&self) -> Result<Option<Option<u32>>, JobFolderError> {
+        let path = self.lock_path();
+        lock::holder(&path).map_err(|source| JobFolderError::Io { path, source })
+    }
+
+    fn write_record(&self, json: &[u8]) -> io::Result<()> {
+        fs::create_dir(self.logs_path())?;
+        durable::write_whole(&self.path.join("job.json"), json)?;
+        durable::sync_folder(self.path.parent().unwrap_or(&self.path))
+    }
+}
+
+fn fresh_folder(jobs: &Path, stem: &OsStr) -> io::Result<JobFolder> {
+    for _ in 0..ID_TRIES {
+        let id = JobId::fresh(stem);
+        let path = jobs.join(id.as_str());
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(JobFolder { id, path }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("every job id that was tried is taken"))
+}
+
+/// An error and its causes in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn joined(ids: &[JobId]) -> String {
+    let ids: Vec<_> = ids.iter().map(JobId::as_str).collect();
+    ids.join(", ")
+}
+
+fn nearest_text(nearest: &[JobId]) -> String {
+    if nearest.is_empty() {
+        return String::new();
+    }
+    format!("; nearest: {}", joined(nearest))
+}
+
+/// Ids within a third of their length of edits, nearest first.
+fn nearest(typed: &str, folders: &[JobFolder]) -> Vec<JobId> {
+    const TYPED_MAX: usize = 80;
+    if typed.len() > TYPED_MAX {
+        return Vec::new();
+    }
+    let mut near: Vec<_> = folders
+        .iter()
+        .map(|folder| {
+            let id = folder.id.as_str();
+            // Typing only the beginning is right, so a beginning of the id counts as the whole.
+            let begin = id.get(..typed.len()).unwrap_or(id);
+            (edits(typed, begin), &folder.id)
+        })
+        .filter(|(distance, _)| *distance <= typed.len() / 3 && *distance < typed.len())
+        .collect();
+    near.sort();
+    let ids = near.into_iter().map(|(_, id)| id.clone());
+    ids.take(NEAREST_MAX).collect()
+}
+
+/// Levenshtein's distance in bytes.
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replace = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+#[path = "folder_tests.rs"]
+mod tests;
