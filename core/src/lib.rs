@@ -1,5 +1,8 @@
 //! The effects of framewright.
 pub mod event;
+pub mod farm;
+pub mod keys;
 pub mod names;
+pub mod quantity;
 pub mod request;
 pub mod store;

@@ -1,0 +1,318 @@
+//! From what was typed to what is meant: [`Request`], in which nothing is left to guess.
+//!
+//! All that can be refused without opening an adapter is refused here, before anything starts.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use framewright_core::quantity::{Bytes, parse_duration, parse_segment_size};
+use framewright_core::request::{Policy, Request, Split};
+
+use super::hosts::{self, Chosen};
+use super::low::{InspectArgs, JobArgs, SplitChoice};
+use crate::engine;
+use crate::printable::{printable, shown};
+use crate::problem::Presentable;
+use crate::surroundings::Surroundings;
+
+/// Further attempts of a failed task, when nobody says: a fault of one machine or one moment is
+/// got over, a broken scene is not rendered many times.
+pub(crate) const RETRIES: u32 = 2;
+/// Most further attempts that can be asked for.
+const RETRIES_MAX: u32 = 100;
+/// Longest note, in bytes: it travels with every segment.
+const NOTE_BYTES_MAX: usize = 4096;
+
+/// A request, and what people should know about it.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    /// What is meant.
+    pub(crate) request: Request,
+    /// Sentences.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Settles the options of `render` and `plan`.
+pub(crate) fn settle(
+    args: &JobArgs,
+    adapter_path: &[PathBuf],
+    around: &Surroundings,
+) -> Result<Settled, Presentable> {
+    refuse_not_yet(args)?;
+    let scene = scene(args.scene.as_deref(), around)?;
+    if let Some(frames) = &args.frames {
+        frame_set("--frames", frames)?;
+    }
+    if let Some(priority) = &args.priority {
+        frame_set("--priority", priority)?;
+    }
+    let Chosen { hosts, warnings } = hosts::choose(args, around)?;
+    let request = Request {
+        scene,
+        adapter: args.adapter.clone(),
+        adapter_path: adapter_path
+            .iter()
+            .map(|path| around.working_folder.join(path))
+            .collect(),
+        frames: args.frames.clone(),
+        layers: args.layers.clone(),
+        split: match args.split {
+            None | Some(SplitChoice::Auto) => Split::Auto,
+            Some(SplitChoice::Frames) => Split::Frames,
+            Some(SplitChoice::Tiles) => Split::Tiles,
+            Some(SplitChoice::Layers) => Split::Layers,
+        },
+        policy: args
+            .policy
+            .as_deref()
+            .map(policy)
+            .transpose()?
+            .unwrap_or_default(),
+        segment: args
+            .segment
+            .as_deref()
+            .map(parse_segment_size)
+            .transpose()?,
+        priority: args.priority.clone(),
+        output: args
+            .output
+            .as_deref()
+            .map(|output| output_pattern(output, args, around))
+            .transpose()?,
+        working_folder: around.working_folder.clone(),
+        overwrite: args.overwrite,
+        tags: args.tags.clone(),
+        memory_bytes: args
+            .memory
+            .as_deref()
+            .map(|text| text.parse::<Bytes>().map(|bytes| bytes.0))
+            .transpose()?,
+        hosts,
+        settings: settings(&args.set)?,
+        retries: retries(args.retries)?,
+        task_limit_s: args.task_limit.as_deref().map(task_limit).transpose()?,
+        keep_going: !args.fail_fast,
+        note: args.note.as_deref().map(note).transpose()?,
+    };
+    Ok(Settled { request, warnings })
+}
+
+/// Settles the options of `inspect`: a request for this machine of which only scene, adapter and
+/// settings are looked at.
+pub(crate) fn settle_inspect(
+    args: &InspectArgs,
+    adapter_path: &[PathBuf],
+    around: &Surroundings,
+) -> Result<Request, Presentable> {
+    let job = JobArgs {
+        scene: Some(args.scene.clone()),
+        adapter: args.adapter.clone(),
+        set: args.set.clone(),
+        local: Some(1),
+        ..JobArgs::default()
+    };
+    Ok(settle(&job, adapter_path, around)?.request)
+}
+
+fn refuse_not_yet(args: &JobArgs) -> Result<(), Presentable> {
+    let not_yet = |wanted: bool, what: &str| {
+        if wanted {
+            Err(Presentable::not_yet(what))
+        } else {
+            Ok(())
+        }
+    };
+    not_yet(
+        args.tiles.is_some(),
+        "splitting frames into tiles (--tiles)",
+    )?;
+    not_yet(
+        args.split == Some(SplitChoice::Tiles),
+        "splitting frames into tiles (--split tiles)",
+    )?;
+    not_yet(
+        args.split == Some(SplitChoice::Layers),
+        "rendering layers apart (--split layers)",
+    )?;
+    not_yet(
+        args.overlap.is_some(),
+        "splitting frames into tiles (--overlap)",
+    )?;
+    not_yet(args.video.is_some(), "assembling a film (--video)")?;
+    not_yet(
+        args.contact_sheet.is_some(),
+        "drawing an overview (--contact-sheet)",
+    )
+}
+
+fn scene(typed: Option<&Path>, around: &Surroundings) -> Result<PathBuf, Presentable> {
+    let Some(typed) = typed.filter(|path| !path.as_os_str().is_empty()) else {
+        return Err(Presentable::usage("no scene is named").hint(
+            "framewright render SCENE, or a job file with the key `scene`, or --resume JOB",
+        ));
+    };
+    let path = around.working_folder.join(typed);
+    let name = shown(typed);
+    let cannot =
+        |why: std::io::Error| Presentable::usage(format!("cannot read the scene {name}: {why}"));
+    let metadata = match std::fs::metadata(&path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Presentable::usage(format!("there is no scene {name}"))
+                .hint("check the path; it counts from the current folder"));
+        }
+        Err(error) => return Err(cannot(error)),
+    };
+    if metadata.is_dir() {
+        return Err(
+            Presentable::usage(format!("{name} is a folder, not a scene"))
+                .hint("name the scene's file in it"),
+        );
+    }
+    if !metadata.is_file() {
+        return Err(Presentable::usage(format!(
+            "{name} is no file that a scene can be read from"
+        )));
+    }
+    File::open(&path).map_err(cannot)?;
+    let absolute = std::path::absolute(&path).map_err(cannot)?;
+    utf8(&absolute, "the path of the scene")?;
+    Ok(absolute)
+}
+
+/// Paths travel to adapters and hosts as text.
+fn utf8(path: &Path, what: &str) -> Result<(), Presentable> {
+    match path.to_str() {
+        Some(_) => Ok(()),
+        None => Err(
+            Presentable::usage(format!("{what} is not UTF-8: {}", shown(path)))
+                .hint("rename it, or reach it through a symbolic link with a UTF-8 name"),
+        ),
+    }
+}
+
+fn frame_set(option: &str, text: &str) -> Result<(), Presentable> {
+    if text.starts_with("--") {
+        return Err(Presentable::usage(format!(
+            "{option} wants frames, but `{}` follows it",
+            printable(text)
+        )));
+    }
+    engine::check_frame_set(text).map_err(|why| {
+        Presentable::usage(format!("{option} {}: {why}", printable(text)))
+            .hint("frames are written like 1-300, 1-100x2, 1,5,9-20 or 1-100,!50")
+    })
+}
+
+fn output_pattern(
+    typed: &Path,
+    args: &JobArgs,
+    around: &Surroundings,
+) -> Result<PathBuf, Presentable> {
+    let text = typed.to_string_lossy();
+    let in_folder = around.working_folder.join(typed);
+    if text.is_empty() || text.ends_with('/') || in_folder.is_dir() {
+        let stem = args
+            .scene
+            .as_deref()
+            .and_then(Path::file_stem)
+            .map_or("name".into(), |stem| stem.to_string_lossy());
+        let example = typed.join(format!("{stem}.####.png"));
+        return Err(Presentable::usage(format!(
+            "the output {} is a folder, not a file name pattern",
+            shown(typed)
+        ))
+        .hint(format!("write -o '{}'", shown(&example))));
+    }
+    let file_name = typed
+        .file_name()
+        .map(|name| name.to_string_lossy())
+        .unwrap_or_default();
+    let one_frame = args
+        .frames
+        .as_deref()
+        .is_some_and(|frames| frames.trim().parse::<i32>().is_ok());
+    if !text.contains('#') && !one_frame {
+        return Err(Presentable::usage(format!(
+            "the output {} has no ####, so every frame would be the same file",
+            shown(typed)
+        ))
+        .hint("put #### where the frame number belongs, like shot010.####.exr"));
+    }
+    if !file_name.contains('.') {
+        return Err(
+            Presentable::usage(format!("the output {} has no extension", shown(typed)))
+                .hint("the extension decides the picture's format, like shot010.####.exr"),
+        );
+    }
+    let absolute = std::path::absolute(&in_folder).map_err(|error| {
+        Presentable::usage(format!("cannot use the output {}: {error}", shown(typed)))
+    })?;
+    utf8(&absolute, "the path of the output")?;
+    Ok(absolute)
+}
+
+fn policy(text: &str) -> Result<Policy, Presentable> {
+    let wrong = || {
+        Presentable::usage(format!("--policy {} is not known", printable(text)))
+            .hint("write auto, even or fixed:K, like fixed:10")
+    };
+    match text {
+        "auto" => Ok(Policy::Auto),
+        "even" => Ok(Policy::Even),
+        _ => match text.strip_prefix("fixed:").map(str::parse::<u32>) {
+            Some(Ok(frames)) if frames > 0 => Ok(Policy::Fixed(frames)),
+            _ => Err(wrong()),
+        },
+    }
+}
+
+fn retries(typed: Option<u32>) -> Result<u32, Presentable> {
+    match typed {
+        None => Ok(RETRIES),
+        Some(retries) if retries <= RETRIES_MAX => Ok(retries),
+        Some(retries) => Err(Presentable::usage(format!(
+            "--retries {retries} is too many: at most {RETRIES_MAX}"
+        ))),
+    }
+}
+
+fn task_limit(text: &str) -> Result<f64, Presentable> {
+    let limit = parse_duration(text)?;
+    if limit.is_zero() {
+        return Err(
+            Presentable::usage("--task-limit 0 would let no task finish")
+                .hint("leave it out to have it decided from the frames done so far"),
+        );
+    }
+    Ok(limit.as_secs_f64())
+}
+
+fn settings(typed: &[String]) -> Result<BTreeMap<String, String>, Presentable> {
+    let mut settings = BTreeMap::new();
+    for pair in typed {
+        match pair.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() => {
+                settings.insert(key.trim().to_owned(), value.to_owned());
+            }
+            _ => {
+                return Err(Presentable::usage(format!(
+                    "--set {} is no KEY=VALUE",
+                    printable(pair)
+                )));
+            }
+        }
+    }
+    Ok(settings)
+}
+
+fn note(text: &str) -> Result<String, Presentable> {
+    if text.len() > NOTE_BYTES_MAX {
+        return Err(Presentable::usage(format!(
+            "the note has {} bytes; at most {NOTE_BYTES_MAX} travel with a segment",
+            text.len()
+        )));
+    }
+    Ok(text.to_owned())
+}

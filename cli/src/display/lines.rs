@@ -1,0 +1,212 @@
+//! Plain lines, for a log or a pipe: nothing is ever moved or overwritten.
+
+use std::io::Write;
+
+use framewright_core::event::{Event, Stamped};
+use jiff::Timestamp;
+
+use super::notices::{Loudness, Notice, Notices};
+use super::tally::Tally;
+use super::words::{rate, time};
+use crate::printable::printable;
+
+/// Tasks up to which each is told; above, a line a percent.
+const TASKS_TOLD_MAX: u32 = 1000;
+
+/// Writes lines.
+pub(crate) struct Lines<W> {
+    out: W,
+    colours: bool,
+    loudness: Loudness,
+    notices: Notices,
+    percent_told: u32,
+}
+
+impl<W: Write> Lines<W> {
+    pub(crate) fn new(out: W, loudness: Loudness, colours: bool) -> Self {
+        Self {
+            out,
+            colours,
+            loudness,
+            notices: Notices::new(loudness),
+            percent_told: 0,
+        }
+    }
+
+    /// Tells an event; `tally` has it already.
+    pub(crate) fn event(&mut self, stamped: &Stamped, tally: &Tally) {
+        if let Some(notice) = self.notices.of(&stamped.event, tally) {
+            self.tell(&notice);
+        }
+        if self.loudness == Loudness::Quiet {
+            return;
+        }
+        if let Event::TaskDone {
+            task,
+            host,
+            slot,
+            render_s,
+            ..
+        } = &stamped.event
+        {
+            if tally.total <= TASKS_TOLD_MAX || self.loudness == Loudness::Verbose {
+                let width = tally.total.to_string().len();
+                let text = format!(
+                    "{:>width$}/{}  {}  {host}/{slot}  {}",
+                    tally.settled(),
+                    tally.total,
+                    printable(task),
+                    time(*render_s)
+                );
+                self.tell(&Notice::Plain(text));
+            } else {
+                self.percent(stamped.time, tally);
+            }
+        }
+    }
+
+    fn percent(&mut self, now: Timestamp, tally: &Tally) {
+        let percent = (u64::from(tally.settled()) * 100 / u64::from(tally.total.max(1))) as u32;
+        if percent > self.percent_told {
+            self.percent_told = percent;
+            self.tell(&Notice::Plain(format!(
+                "{percent:>3}%  {}",
+                progress(tally, now)
+            )));
+        }
+    }
+
+    /// Tells a sentence. When nobody reads any more there is nobody to tell that.
+    pub(crate) fn tell(&mut self, notice: &Notice) {
+        let _ = writeln!(self.out, "{}", notice.painted(self.colours));
+        let _ = self.out.flush();
+    }
+}
+
+/// `120/300 frames, 2 failed, 41.2 a minute, 4m12s left`
+pub(crate) fn progress(tally: &Tally, now: Timestamp) -> String {
+    let mut text = format!("{}/{} frames", tally.committed(), tally.total);
+    if !tally.failures.is_empty() {
+        text.push_str(&format!(", {} failed", tally.failures.len()));
+    }
+    if let Some(per_minute) = tally.per_minute(now) {
+        text.push_str(&format!(", {}", rate(per_minute)));
+    }
+    if let Some(left) = tally.eta_s(now) {
+        text.push_str(&format!(", {} left", time(left)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::script::*;
+    use super::*;
+
+    fn told(loudness: Loudness, events: &[Stamped]) -> String {
+        let mut tally = Tally::default();
+        let mut out = Vec::new();
+        let mut lines = Lines::new(&mut out, loudness, false);
+        for event in events {
+            tally.apply(event);
+            lines.event(event, &tally);
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    fn small_job() -> Vec<Stamped> {
+        vec![
+            at(0, started(3)),
+            at(0, up("n1", 2)),
+            at(0, sent(1, "n1", 0, &["a:1", "a:2", "a:3"])),
+            at(2, loaded(1, "n1", 0, 2.0)),
+            at(2, begun(1, "a:1", "n1", 0)),
+            at(5, done(1, "a:1", "n1", 0, 3.0)),
+            at(6, failed(1, "a:2", 1, "n1", 0)),
+            at(6, begun(1, "a:3", "n1", 0)),
+            at(7, Event::Stopping),
+            at(9, done(1, "a:3", "n1", 0, 3.5)),
+            at(9, given_up("a:2")),
+            at(9, ended(1, "n1", 0)),
+        ]
+    }
+
+    #[test]
+    fn a_small_job_is_told_frame_by_frame() {
+        insta::assert_snapshot!(told(Loudness::Normal, &small_job()), @r#"
+        job 0198c0de: 3 tasks, on 2 slots
+        1/3  a:1  n1/0  3.0s
+        a:2: attempt 1 failed on n1/0: the renderer was ended by signal 11
+        finishing 1 running frame; Ctrl-C again stops now
+        go on later with: framewright render --resume 0198c0de
+        2/3  a:3  n1/0  3.5s
+        a:2: given up: no picture
+        "#);
+    }
+
+    #[test]
+    fn quiet_tells_failures_only() {
+        insta::assert_snapshot!(told(Loudness::Quiet, &small_job()), @r#"
+        a:2: attempt 1 failed on n1/0: the renderer was ended by signal 11
+        finishing 1 running frame; Ctrl-C again stops now
+        go on later with: framewright render --resume 0198c0de
+        a:2: given up: no picture
+        "#);
+    }
+
+    #[test]
+    fn verbose_tells_segments_and_loads() {
+        insta::assert_snapshot!(told(Loudness::Verbose, &small_job()), @r#"
+        job 0198c0de: 3 tasks, on 2 slots
+        n1 is up with 2 slots
+        n1/0: segment 1 sent: a:1 to a:3 (3 tasks)
+        n1/0: scene loaded in 2.0s
+        1/3  a:1  n1/0  3.0s
+        a:2: attempt 1 failed on n1/0: the renderer was ended by signal 11
+        finishing 1 running frame; Ctrl-C again stops now
+        go on later with: framewright render --resume 0198c0de
+        2/3  a:3  n1/0  3.5s
+        a:2: given up: no picture
+        n1/0: segment 1 ended
+        "#);
+    }
+
+    #[test]
+    fn a_large_job_is_told_percent_by_percent() {
+        let mut events = vec![at(0, started(5000)), at(0, begun(1, "a:1", "n1", 0))];
+        events.extend((1..=5000).map(|n| at(n, done(1, &format!("a:{n}"), "n1", 0, 1.0))));
+        let text = told(Loudness::Normal, &events);
+        assert_eq!(text.lines().count(), 101, "{text}");
+        assert_eq!(
+            text.lines().nth(50),
+            Some(" 50%  2500/5000 frames, 60.0 a minute, 41m40s left")
+        );
+    }
+
+    #[test]
+    fn a_scene_that_fails_everywhere_does_not_flood() {
+        let mut events = vec![at(0, started(5000))];
+        events.extend((1..=5000).map(|n| at(n, failed(1, &format!("a:{n}"), 1, "n1", 0))));
+        let text = told(Loudness::Normal, &events);
+        assert_eq!(text.lines().count(), 201);
+        assert!(
+            text.lines()
+                .last()
+                .unwrap()
+                .ends_with("(further failures are counted, and kept in the job's logs)")
+        );
+    }
+
+    #[test]
+    fn what_a_renderer_says_cannot_break_a_line() {
+        let mut event = failed(1, "a:1", 1, "n1", 0);
+        if let Event::TaskFailed { why, .. } = &mut event {
+            *why = "bad\n\u{1b}[2Jthing".into();
+        }
+        let text = told(Loudness::Normal, &[at(0, event)]);
+        assert_eq!(
+            text,
+            "a:1: attempt 1 failed on n1/0: bad\\n\\u{1b}[2Jthing\n"
+        );
+    }
+}

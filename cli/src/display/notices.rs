@@ -1,0 +1,201 @@
+//! The sentences that an event is told in, shared by bars and lines.
+
+use framewright_core::event::Event;
+
+use super::tally::Tally;
+use super::words::count;
+use crate::printable::{for_shell, printable};
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Loudness {
+    /// Failures only.
+    Quiet,
+    /// What people need.
+    Normal,
+    /// Also segments, loads and processes.
+    Verbose,
+}
+
+/// Failed attempts that are told one by one; a broken scene of a hundred thousand frames is not
+/// told a hundred thousand times. All are in the events and the logs.
+const FAILURES_TOLD_MAX: u32 = 200;
+
+/// A sentence and how it is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// As it is.
+    Plain(String),
+    /// Worth a look.
+    Warning(String),
+    /// Something failed.
+    Failure(String),
+}
+
+impl Notice {
+    /// The sentence.
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Plain(text) | Self::Warning(text) | Self::Failure(text) => text,
+        }
+    }
+
+    /// The sentence with its colour, where colours are wanted.
+    pub(crate) fn painted(&self, colours: bool) -> String {
+        let style = match self {
+            Self::Plain(_) => None,
+            Self::Warning(_) => Some(anstyle::AnsiColor::Yellow.on_default()),
+            Self::Failure(_) => Some(anstyle::AnsiColor::Red.on_default()),
+        };
+        match style {
+            Some(style) if colours => format!("{style}{}{style:#}", self.text()),
+            _ => self.text().to_owned(),
+        }
+    }
+}
+
+/// Chooses what is told.
+pub(crate) struct Notices {
+    loudness: Loudness,
+    failures_told: u32,
+}
+
+impl Notices {
+    pub(crate) fn new(loudness: Loudness) -> Self {
+        Self {
+            loudness,
+            failures_told: 0,
+        }
+    }
+
+    /// What an event is told in; `tally` has it already. Committed tasks are told by the lines
+    /// themselves.
+    pub(crate) fn of(&mut self, event: &Event, tally: &Tally) -> Option<Notice> {
+        match event {
+            Event::TaskFailed {
+                task,
+                attempt,
+                host,
+                slot,
+                why,
+                verdict: _,
+                segment: _,
+            } => self.failure(format!(
+                "{}: attempt {attempt} failed on {host}/{slot}: {}",
+                printable(task),
+                printable(why)
+            )),
+            Event::TaskGivenUp { task, why } => {
+                self.failure(format!("{}: given up: {}", printable(task), printable(why)))
+            }
+            Event::HostLost { host, why } => Some(Notice::Failure(format!(
+                "host {host} is lost: {}",
+                printable(why)
+            ))),
+            Event::Warning { text } => {
+                self.normal(|| Notice::Warning(format!("warning: {}", printable(text))))
+            }
+            Event::Stopping => Some(Notice::Warning(stopping(tally))),
+            Event::JobStarted {
+                job,
+                tasks,
+                skipped,
+                slots,
+                pid: _,
+            } => self.normal(|| {
+                let done = if *skipped > 0 {
+                    format!(", {skipped} of them done already")
+                } else {
+                    String::new()
+                };
+                let slots = count(u64::from(*slots), "slot", "slots");
+                Notice::Plain(format!(
+                    "job {job}: {}{done}, on {slots}",
+                    count(u64::from(*tasks), "task", "tasks")
+                ))
+            }),
+            Event::HostUp { host, slots } => self.verbose(|| {
+                format!(
+                    "{host} is up with {}",
+                    count(u64::from(*slots), "slot", "slots")
+                )
+            }),
+            Event::SegmentSent {
+                segment,
+                host,
+                slot,
+                tasks,
+            } => {
+                self.verbose(|| format!("{host}/{slot}: segment {segment} sent: {}", run_of(tasks)))
+            }
+            Event::RunStarted { host, slot, pid } => {
+                self.verbose(|| format!("{host}/{slot}: process {pid} started"))
+            }
+            Event::Loaded {
+                host,
+                slot,
+                load_s,
+                segment: _,
+            } => self.verbose(|| format!("{host}/{slot}: scene loaded in {load_s:.1}s")),
+            Event::SegmentEnded {
+                segment,
+                host,
+                slot,
+            } => self.verbose(|| format!("{host}/{slot}: segment {segment} ended")),
+            Event::TaskStarted { .. }
+            | Event::Progress { .. }
+            | Event::TaskVerifying { .. }
+            | Event::TaskDone { .. }
+            | Event::JobEnded { .. } => None,
+        }
+    }
+
+    fn normal(&self, notice: impl FnOnce() -> Notice) -> Option<Notice> {
+        (self.loudness >= Loudness::Normal).then(notice)
+    }
+
+    fn verbose(&self, text: impl FnOnce() -> String) -> Option<Notice> {
+        (self.loudness >= Loudness::Verbose).then(|| Notice::Plain(text()))
+    }
+
+    fn failure(&mut self, text: String) -> Option<Notice> {
+        self.failures_told = self.failures_told.saturating_add(1);
+        match self.failures_told {
+            ..FAILURES_TOLD_MAX => Some(Notice::Failure(text)),
+            FAILURES_TOLD_MAX => Some(Notice::Failure(format!(
+                "{text} (further failures are counted, and kept in the job's logs)"
+            ))),
+            _ => None,
+        }
+    }
+}
+
+/// What the first Ctrl-C is answered with.
+fn stopping(tally: &Tally) -> String {
+    let running = tally.running() as u64;
+    let finishing = format!(
+        "finishing {}; Ctrl-C again stops now",
+        count(running, "running frame", "running frames")
+    );
+    match &tally.job {
+        Some(job) => format!(
+            "{finishing}\ngo on later with: framewright render --resume {}",
+            for_shell(job)
+        ),
+        None => finishing,
+    }
+}
+
+/// `a:1 to a:9 (9 tasks)`
+fn run_of(tasks: &[String]) -> String {
+    match tasks {
+        [] => "nothing".to_owned(),
+        [only] => printable(only).into_owned(),
+        [first, .., last] => format!(
+            "{} to {} ({} tasks)",
+            printable(first),
+            printable(last),
+            tasks.len()
+        ),
+    }
+}

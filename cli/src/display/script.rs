@@ -1,0 +1,136 @@
+//! Events for tests, short to write.
+
+use framewright_core::event::{CommittedFile, Event, JobEnd, Stamped};
+use jiff::{SignedDuration, Timestamp};
+
+pub(crate) fn time(s: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(s)
+}
+
+pub(crate) fn at(s: i64, event: Event) -> Stamped {
+    Stamped {
+        time: time(s),
+        event,
+    }
+}
+
+pub(crate) fn started(tasks: u32) -> Event {
+    Event::JobStarted {
+        job: "0198c0de".into(),
+        tasks,
+        skipped: 0,
+        slots: 2,
+        pid: 1,
+    }
+}
+
+pub(crate) fn up(host: &str, slots: u32) -> Event {
+    Event::HostUp {
+        host: host.into(),
+        slots,
+    }
+}
+
+pub(crate) fn sent(segment: u64, host: &str, slot: u32, tasks: &[&str]) -> Event {
+    let tasks = tasks.iter().map(|task| (*task).to_owned()).collect();
+    Event::SegmentSent {
+        segment,
+        host: host.into(),
+        slot,
+        tasks,
+    }
+}
+
+pub(crate) fn loaded(segment: u64, host: &str, slot: u32, load_s: f64) -> Event {
+    Event::Loaded {
+        segment,
+        host: host.into(),
+        slot,
+        load_s,
+    }
+}
+
+pub(crate) fn begun(segment: u64, task: &str, host: &str, slot: u32) -> Event {
+    Event::TaskStarted {
+        segment,
+        task: task.into(),
+        attempt: 1,
+        host: host.into(),
+        slot,
+    }
+}
+
+pub(crate) fn progress(segment: u64, task: &str, host: &str, slot: u32, fraction: f32) -> Event {
+    Event::Progress {
+        segment,
+        task: task.into(),
+        host: host.into(),
+        slot,
+        fraction,
+    }
+}
+
+pub(crate) fn verifying(segment: u64, task: &str, host: &str, slot: u32) -> Event {
+    Event::TaskVerifying {
+        segment,
+        task: task.into(),
+        host: host.into(),
+        slot,
+    }
+}
+
+pub(crate) fn done(segment: u64, task: &str, host: &str, slot: u32, render_s: f64) -> Event {
+    let frame = task.rsplit(':').next().unwrap_or_default();
+    let file = CommittedFile {
+        path: format!("/out/shot/shot.{frame:0>4}.png"),
+        from: String::new(),
+        bytes: 1,
+        hash: String::new(),
+    };
+    Event::TaskDone {
+        segment,
+        task: task.into(),
+        attempt: 1,
+        host: host.into(),
+        slot,
+        render_s,
+        file: Some(file),
+    }
+}
+
+pub(crate) fn failed(segment: u64, task: &str, attempt: u32, host: &str, slot: u32) -> Event {
+    Event::TaskFailed {
+        segment,
+        task: task.into(),
+        attempt,
+        host: host.into(),
+        slot,
+        verdict: "machine-fault".into(),
+        why: "the renderer was ended by signal 11".into(),
+    }
+}
+
+pub(crate) fn given_up(task: &str) -> Event {
+    Event::TaskGivenUp {
+        task: task.into(),
+        why: "no picture".into(),
+    }
+}
+
+pub(crate) fn ended(segment: u64, host: &str, slot: u32) -> Event {
+    Event::SegmentEnded {
+        segment,
+        host: host.into(),
+        slot,
+    }
+}
+
+pub(crate) fn job_ended(state: JobEnd, makespan_s: f64, lower_bound_s: Option<f64>) -> Event {
+    Event::JobEnded {
+        state,
+        done: 0,
+        failed: 0,
+        makespan_s,
+        lower_bound_s,
+    }
+}

@@ -1,0 +1,275 @@
+//! What a render came to: the JSON document, and the same for people.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use framewright_core::event::JobEnd;
+
+use super::tally::Tally;
+use super::words::{count, time};
+use crate::documents::{HostReport, JobState, RenderReport, TaskCounts};
+use crate::engine::Outcome;
+use crate::printable::{for_shell, printable};
+
+/// Failed tasks listed for people; all are in the document and in `status`.
+const FAILURES_SHOWN_MAX: usize = 20;
+
+/// The document, from the events and what they do not say.
+pub(crate) fn report(tally: &Tally, outcome: &Outcome) -> RenderReport {
+    let lower_bound_s = tally.end.and_then(|end| end.lower_bound_s);
+    let makespan_s = tally.end.map_or(0.0, |end| end.makespan_s);
+    let mut outputs = outcome.earlier_outputs.clone();
+    outputs.extend(tally.outputs.iter().cloned());
+    outputs.sort();
+    outputs.dedup();
+    RenderReport {
+        job: outcome.job.clone(),
+        state: match outcome.state {
+            JobEnd::Done => JobState::Done,
+            JobEnd::Failed => JobState::Failed,
+            JobEnd::Interrupted => JobState::Interrupted,
+            JobEnd::Cancelled => JobState::Cancelled,
+        },
+        tasks: TaskCounts {
+            total: tally.total,
+            done: tally.committed(),
+            failed: u32::try_from(tally.failures.len()).unwrap_or(u32::MAX),
+            skipped: tally.skipped,
+        },
+        segments: tally.segments,
+        loads: tally.loads,
+        makespan_s,
+        lower_bound_s,
+        ratio: lower_bound_s
+            .filter(|bound| *bound > 0.0)
+            .map(|bound| makespan_s / bound),
+        load_s: tally.load_s,
+        render_s: tally.render_s,
+        outputs,
+        hosts: tally
+            .hosts
+            .iter()
+            .map(|(name, host)| HostReport {
+                name: name.clone(),
+                tasks: host.tasks,
+                busy_s: host.busy_s,
+                load_s: host.load_s,
+                speed: outcome.speeds.get(name).copied().unwrap_or(1.0),
+            })
+            .collect(),
+        failures: tally.failures.clone(),
+    }
+}
+
+/// The same for people, a few lines.
+pub(crate) fn text(report: &RenderReport, retries: u64) -> String {
+    let mut lines = vec![headline(report)];
+    lines.extend(where_files_are(&report.outputs));
+    lines.extend(schedule(report, retries));
+    if !report.failures.is_empty() {
+        lines.push("failed:".to_owned());
+        for failure in report.failures.iter().take(FAILURES_SHOWN_MAX) {
+            let tries = count(u64::from(failure.attempts), "attempt", "attempts");
+            lines.push(format!(
+                "  {}  {tries}  {}",
+                printable(&failure.task),
+                printable(&failure.why)
+            ));
+        }
+        if let Some(more) = report
+            .failures
+            .len()
+            .checked_sub(FAILURES_SHOWN_MAX)
+            .filter(|more| *more > 0)
+        {
+            lines.push(format!(
+                "  and {more} more: framewright status {}",
+                for_shell(&report.job)
+            ));
+        }
+    }
+    match report.state {
+        JobState::Interrupted => {
+            lines.push(format!(
+                "go on with: framewright render --resume {}",
+                for_shell(&report.job)
+            ));
+        }
+        JobState::Failed => {
+            lines.push(format!(
+                "see the logs:   framewright logs {}",
+                for_shell(&report.job)
+            ));
+            lines.push(format!(
+                "try them again: framewright render --resume {}",
+                for_shell(&report.job)
+            ));
+        }
+        JobState::Running | JobState::Paused | JobState::Done | JobState::Cancelled => {}
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn headline(report: &RenderReport) -> String {
+    let tasks = report.tasks;
+    let all = count(u64::from(tasks.total), "frame", "frames");
+    let mut parts = vec![match report.state {
+        JobState::Done => format!("done: {all} in {}", time(report.makespan_s)),
+        state => format!(
+            "{}: {} of {all} in {}",
+            state.word(),
+            tasks.done,
+            time(report.makespan_s)
+        ),
+    }];
+    if tasks.skipped > 0 {
+        parts.push(format!("{} of them were there already", tasks.skipped));
+    }
+    if tasks.failed > 0 {
+        parts.push(format!("{} failed", tasks.failed));
+    }
+    parts.join(", ")
+}
+
+/// One line a folder: the files in it, first to last.
+fn where_files_are(outputs: &[String]) -> Vec<String> {
+    let mut folders: BTreeMap<&Path, Vec<&str>> = BTreeMap::new();
+    for output in outputs {
+        let path = Path::new(output);
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or(output);
+        folders
+            .entry(path.parent().unwrap_or(Path::new("/")))
+            .or_default()
+            .push(name);
+    }
+    let lines = folders.iter().map(|(folder, names)| {
+        let folder = printable(&folder.to_string_lossy()).into_owned();
+        match names.as_slice() {
+            [] => folder,
+            [only] => format!("frames: {folder}/{}", printable(only)),
+            [first, .., last] => format!(
+                "frames: {folder}/{} to {}",
+                printable(first),
+                printable(last)
+            ),
+        }
+    });
+    lines.collect()
+}
+
+fn schedule(report: &RenderReport, retries: u64) -> Vec<String> {
+    if report.segments == 0 {
+        return Vec::new();
+    }
+    let mut parts = vec![
+        count(report.loads, "load", "loads"),
+        count(report.segments, "segment", "segments"),
+    ];
+    if retries > 0 {
+        parts.push(count(retries, "failed attempt", "failed attempts"));
+    }
+    let mut line = parts.join(", ");
+    if let (Some(bound), Some(ratio)) = (report.lower_bound_s, report.ratio) {
+        line.push_str(&format!(
+            "; no schedule takes less than {}: this one took {ratio:.2} times that",
+            time(bound)
+        ));
+    }
+    vec![line]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::script::*;
+    use super::*;
+    use framewright_core::event::Stamped;
+
+    fn outcome(state: JobEnd) -> Outcome {
+        Outcome {
+            job: "0198c0de".into(),
+            state,
+            earlier_outputs: Vec::new(),
+            speeds: BTreeMap::new(),
+            disk_full: false,
+        }
+    }
+
+    fn tally(events: &[Stamped]) -> Tally {
+        let mut tally = Tally::default();
+        events.iter().for_each(|event| tally.apply(event));
+        tally
+    }
+
+    fn job(end: JobEnd) -> Tally {
+        let mut events = vec![
+            at(0, started(3)),
+            at(0, up("n1", 1)),
+            at(0, sent(1, "n1", 0, &["a:1", "a:2", "a:3"])),
+            at(2, loaded(1, "n1", 0, 2.0)),
+            at(5, done(1, "a:1", "n1", 0, 3.0)),
+            at(8, done(1, "a:2", "n1", 0, 3.0)),
+        ];
+        if end == JobEnd::Failed {
+            events.extend([
+                at(9, failed(1, "a:3", 1, "n1", 0)),
+                at(10, failed(2, "a:3", 2, "n1", 0)),
+                at(10, given_up("a:3")),
+            ]);
+        } else if end == JobEnd::Done {
+            events.push(at(11, done(1, "a:3", "n1", 0, 3.0)));
+        }
+        events.push(at(11, ended(1, "n1", 0)));
+        events.push(at(11, job_ended(end, 11.0, Some(10.0))));
+        tally(&events)
+    }
+
+    #[test]
+    fn a_job_that_is_done_says_where_its_frames_are() {
+        let report = report(&job(JobEnd::Done), &outcome(JobEnd::Done));
+        insta::assert_snapshot!(text(&report, 0), @r#"
+        done: 3 frames in 11s
+        frames: /out/shot/shot.0001.png to shot.0003.png
+        1 load, 1 segment; no schedule takes less than 10s: this one took 1.10 times that
+        "#);
+    }
+
+    #[test]
+    fn a_job_that_failed_lists_what_failed() {
+        let tally = job(JobEnd::Failed);
+        let report = report(&tally, &outcome(JobEnd::Failed));
+        insta::assert_snapshot!(text(&report, tally.attempts_failed), @r#"
+        failed: 2 of 3 frames in 11s, 1 failed
+        frames: /out/shot/shot.0001.png to shot.0002.png
+        1 load, 1 segment, 2 failed attempts; no schedule takes less than 10s: this one took 1.10 times that
+        failed:
+          a:3  2 attempts  no picture
+        see the logs:   framewright logs 0198c0de
+        try them again: framewright render --resume 0198c0de
+        "#);
+    }
+
+    #[test]
+    fn an_interrupted_job_says_how_to_go_on() {
+        let report = report(&job(JobEnd::Interrupted), &outcome(JobEnd::Interrupted));
+        assert!(text(&report, 0).ends_with("go on with: framewright render --resume 0198c0de\n"));
+    }
+
+    #[test]
+    fn the_document_has_every_key_that_is_promised() {
+        let report = report(&job(JobEnd::Done), &outcome(JobEnd::Done));
+        let json = serde_json::to_string(&crate::documents::Document::new(report)).unwrap();
+        assert_eq!(
+            json,
+            concat!(
+                r#"{"format":1,"job":"0198c0de","state":"done","tasks":{"total":3,"done":3,"failed":0,"skipped":0},"#,
+                r#""segments":1,"loads":1,"makespan_s":11.0,"lower_bound_s":10.0,"ratio":1.1,"load_s":2.0,"render_s":9.0,"#,
+                r#""outputs":["/out/shot/shot.0001.png","/out/shot/shot.0002.png","/out/shot/shot.0003.png"],"#,
+                r#""hosts":[{"name":"n1","tasks":3,"busy_s":11.0,"load_s":2.0,"speed":1.0}],"failures":[]}"#
+            )
+        );
+    }
+}

@@ -1,0 +1,285 @@
+//! The JSON documents that people script against. They only grow.
+//!
+//! Every document carries `"format": 1`. Durations are seconds as numbers, suffix `_s`; sizes
+//! are bytes; what is not known is `null`, never a made-up nought.
+
+use framewright_core::request::Split;
+use serde::Serialize;
+
+/// Version of every document on this page.
+pub(crate) const FORMAT: u32 = 1;
+
+/// A document as it is printed: the version first, then its own keys.
+#[derive(Debug, Serialize)]
+pub(crate) struct Document<T> {
+    format: u32,
+    #[serde(flatten)]
+    body: T,
+}
+
+impl<T> Document<T> {
+    pub(crate) fn new(body: T) -> Self {
+        Self {
+            format: FORMAT,
+            body,
+        }
+    }
+}
+
+/// How a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum JobState {
+    Running,
+    Paused,
+    Interrupted,
+    Done,
+    Failed,
+    Cancelled,
+}
+
+impl JobState {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Interrupted => "interrupted",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Tasks of a job, counted. `done` includes `skipped`: tasks whose file was found whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct TaskCounts {
+    pub(crate) total: u32,
+    pub(crate) done: u32,
+    pub(crate) failed: u32,
+    pub(crate) skipped: u32,
+}
+
+/// A task that was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Failure {
+    pub(crate) task: String,
+    pub(crate) attempts: u32,
+    pub(crate) why: String,
+}
+
+/// What a host did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct HostReport {
+    pub(crate) name: String,
+    pub(crate) tasks: u32,
+    /// Summed over its slots: time in which they had a segment.
+    pub(crate) busy_s: f64,
+    pub(crate) load_s: f64,
+    /// 1 = the speed that declared costs are for.
+    pub(crate) speed: f64,
+}
+
+/// `render --format json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct RenderReport {
+    pub(crate) job: String,
+    pub(crate) state: JobState,
+    pub(crate) tasks: TaskCounts,
+    pub(crate) segments: u64,
+    pub(crate) loads: u64,
+    pub(crate) makespan_s: f64,
+    pub(crate) lower_bound_s: Option<f64>,
+    pub(crate) ratio: Option<f64>,
+    pub(crate) load_s: f64,
+    pub(crate) render_s: f64,
+    pub(crate) outputs: Vec<String>,
+    pub(crate) hosts: Vec<HostReport>,
+    pub(crate) failures: Vec<Failure>,
+}
+
+/// A layer, as `plan` and `inspect` show it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct LayerReport {
+    pub(crate) name: String,
+    pub(crate) after: Vec<AfterReport>,
+    pub(crate) weight: f64,
+    /// Left out by `plan`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) passes: Option<Vec<String>>,
+}
+
+/// What a layer waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct AfterReport {
+    pub(crate) layer: String,
+    pub(crate) scope: &'static str,
+}
+
+/// A file that a scene needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct AssetReport {
+    pub(crate) path: String,
+    pub(crate) bytes: u64,
+    pub(crate) missing: bool,
+}
+
+/// `plan --format json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct PlanReport {
+    pub(crate) adapter: String,
+    pub(crate) scene: PlanScene,
+    pub(crate) split: Split,
+    pub(crate) tasks: u32,
+    pub(crate) segments: Vec<PlanSegment>,
+    pub(crate) predicted: Predicted,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The scene, as `plan` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct PlanScene {
+    pub(crate) frames: String,
+    pub(crate) fps: f64,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) layers: Vec<LayerReport>,
+    pub(crate) load_s: Option<f64>,
+    pub(crate) frame_s: Option<f64>,
+    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) assets: Vec<AssetReport>,
+}
+
+/// A planned segment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct PlanSegment {
+    pub(crate) id: u64,
+    pub(crate) host: String,
+    /// Empty = the scene as it is.
+    pub(crate) layer: String,
+    pub(crate) frames: String,
+    pub(crate) tile: Option<String>,
+    pub(crate) start_s: f64,
+    pub(crate) end_s: f64,
+}
+
+/// What a plan expects.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Predicted {
+    pub(crate) makespan_s: f64,
+    pub(crate) lower_bound_s: f64,
+    pub(crate) ratio: f64,
+    pub(crate) load_s: f64,
+    pub(crate) loads: u64,
+    pub(crate) hosts_busy_max: u32,
+}
+
+/// `inspect --format json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct InspectReport {
+    pub(crate) adapter: String,
+    pub(crate) scene: InspectScene,
+}
+
+/// The scene, as `inspect` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct InspectScene {
+    pub(crate) frames: String,
+    pub(crate) step: u32,
+    pub(crate) fps: f64,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) camera: Option<String>,
+    pub(crate) cameras: Vec<String>,
+    pub(crate) engine: Option<String>,
+    pub(crate) layers: Vec<LayerReport>,
+    pub(crate) load_s: Option<f64>,
+    pub(crate) call_s: Option<f64>,
+    pub(crate) frame_s: Option<f64>,
+    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) basis: BasisReport,
+    pub(crate) assets: Vec<AssetReport>,
+    pub(crate) tiles: TilesReport,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// How much to believe each cost: `declared`, `measured`, `estimated` or `unknown`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct BasisReport {
+    pub(crate) load_s: &'static str,
+    pub(crate) call_s: &'static str,
+    pub(crate) frame_s: &'static str,
+}
+
+/// Whether frames may be tiled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct TilesReport {
+    pub(crate) exact: bool,
+    pub(crate) margin: u32,
+    pub(crate) why: String,
+}
+
+/// `jobs --format json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct JobsReport {
+    pub(crate) jobs: Vec<JobReport>,
+}
+
+/// One job of the list.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct JobReport {
+    pub(crate) job: String,
+    pub(crate) state: JobState,
+    pub(crate) scene: String,
+    pub(crate) tasks: TaskCounts,
+    /// RFC 3339, UTC.
+    pub(crate) started: jiff::Timestamp,
+}
+
+/// `status JOB --format json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct StatusReport {
+    #[serde(flatten)]
+    pub(crate) job: JobReport,
+    pub(crate) hosts: Vec<HostReport>,
+    pub(crate) failures: Vec<Failure>,
+    /// `null` where the job does not run or nothing is known yet.
+    pub(crate) eta_s: Option<f64>,
+}
+
+/// `logs JOB [TASK] --format json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct LogsReport {
+    pub(crate) job: String,
+    pub(crate) logs: Vec<LogReport>,
+}
+
+/// One log: what a renderer printed while it worked on a segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct LogReport {
+    pub(crate) segment: u64,
+    pub(crate) host: String,
+    pub(crate) tasks: Vec<String>,
+    pub(crate) path: String,
+    pub(crate) bytes: u64,
+}
+
+/// `adapters list --format json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct AdaptersReport {
+    pub(crate) adapters: Vec<AdapterReport>,
+}
+
+/// An adapter that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct AdapterReport {
+    pub(crate) id: String,
+    pub(crate) version: String,
+    pub(crate) extensions: Vec<String>,
+    /// The folder or manifest it was found by.
+    pub(crate) path: String,
+    /// Whether it can be used.
+    pub(crate) usable: bool,
+    /// Why not, where not.
+    pub(crate) why: Option<String>,
+}

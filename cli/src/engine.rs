@@ -1,0 +1,107 @@
+//! Every call from the command line into the library that does the work.
+//!
+//! What is not joined yet answers with an error that says so; nothing here makes up a result.
+
+use std::collections::BTreeMap;
+
+use framewright_core::event::JobEnd;
+use framewright_core::request::Request;
+
+use crate::documents::{
+    AdaptersReport, InspectReport, JobsReport, LogsReport, PlanReport, StatusReport,
+};
+use crate::problem::Presentable;
+use crate::signals::Orders;
+use crate::stream::EventSink;
+use crate::surroundings::Surroundings;
+
+/// What `render` is to work on.
+pub(crate) enum Wanted {
+    /// A new job. `Request::layers` that would need a split are to be refused with
+    /// [`Presentable::not_yet`].
+    New(Box<Request>),
+    /// An interrupted job: its id, or enough of its beginning.
+    Resume(String),
+}
+
+/// What a render leaves behind that its events do not say.
+pub(crate) struct Outcome {
+    /// The job.
+    pub(crate) job: String,
+    /// How it ended.
+    pub(crate) state: JobEnd,
+    /// Files committed by earlier controllers of this job, in task order.
+    pub(crate) earlier_outputs: Vec<String>,
+    /// Measured speed of each host, by name; a host that is missing is shown with speed 1.
+    pub(crate) speeds: BTreeMap<String, f64>,
+    /// Whether the output disk filled, which ends a job with exit code 1.
+    pub(crate) disk_full: bool,
+}
+
+/// Renders. Events go to `events` as they happen; `orders` says when to finish or stop. Returns
+/// when nothing of the job runs any more.
+pub(crate) fn render(
+    _wanted: Wanted,
+    _around: &Surroundings,
+    _events: &EventSink,
+    _orders: Orders,
+) -> Result<Outcome, Presentable> {
+    Err(not_joined("render"))
+}
+
+/// Says what `render` would do.
+pub(crate) fn plan(_request: &Request, _around: &Surroundings) -> Result<PlanReport, Presentable> {
+    Err(not_joined("plan"))
+}
+
+/// Asks the adapter what is in the scene. [`crate::tables::inspect::report`] makes the document
+/// from the adapter's answer.
+pub(crate) fn inspect(
+    _request: &Request,
+    _around: &Surroundings,
+) -> Result<InspectReport, Presentable> {
+    Err(not_joined("inspect"))
+}
+
+/// All adapters that are found, in search order, unusable ones with the reason.
+/// `adapter_path` is what was typed; the environment's comes after it.
+pub(crate) fn adapters(
+    _adapter_path: &[std::path::PathBuf],
+    _around: &Surroundings,
+) -> Result<AdaptersReport, Presentable> {
+    Err(not_joined("adapters list"))
+}
+
+/// All jobs, oldest first.
+pub(crate) fn jobs(_around: &Surroundings) -> Result<JobsReport, Presentable> {
+    Err(not_joined("jobs"))
+}
+
+/// One job. An id that fits none or several is an error of usage.
+pub(crate) fn status(_around: &Surroundings, _job: &str) -> Result<StatusReport, Presentable> {
+    Err(not_joined("status"))
+}
+
+/// The logs of a job, or of those segments of it that held the task.
+pub(crate) fn logs(
+    _around: &Surroundings,
+    _job: &str,
+    _task: Option<&str>,
+) -> Result<LogsReport, Presentable> {
+    Err(not_joined("logs"))
+}
+
+/// Whether a text is a frame set; the reason as a sentence where it is not.
+pub(crate) fn check_frame_set(text: &str) -> Result<(), String> {
+    if text.trim().is_empty() {
+        Err("it is empty".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+fn not_joined(command: &str) -> Presentable {
+    Presentable::fault(format!(
+        "this build of framewright cannot {command}: the part that does it is not joined"
+    ))
+}

@@ -1,0 +1,205 @@
+//! Jobs, for people: the list, and one of them.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::{cell, table, text as table_text};
+use crate::display::words::{count, time};
+use crate::documents::{JobState, JobsReport, StatusReport, TaskCounts};
+use crate::printable::{for_shell, printable};
+
+/// The list, times in this zone.
+pub(crate) fn list(report: &JobsReport, width: Option<u16>, zone: &TimeZone) -> String {
+    if report.jobs.is_empty() {
+        return "there are no jobs\n".to_owned();
+    }
+    let mut rows = table(
+        &["job", "state", "done", "failed", "started", "scene"],
+        width,
+    );
+    for job in &report.jobs {
+        rows.add_row([
+            cell(&job.job),
+            job.state.word().to_owned(),
+            done(job.tasks),
+            job.tasks.failed.to_string(),
+            started(job.started, zone),
+            cell(&job.scene),
+        ]);
+    }
+    table_text(rows, &[2, 3])
+}
+
+/// One job.
+pub(crate) fn one(report: &StatusReport, width: Option<u16>, zone: &TimeZone) -> String {
+    let job = &report.job;
+    let mut text = format!(
+        "{:<9}{}, started {}\n",
+        "job",
+        printable(&job.job),
+        started(job.started, zone)
+    );
+    text.push_str(&format!("{:<9}{}\n", "scene", printable(&job.scene)));
+    let mut state = format!("{}, {} tasks done", job.state.word(), done(job.tasks));
+    if job.tasks.failed > 0 {
+        state.push_str(&format!(", {} failed", job.tasks.failed));
+    }
+    if let Some(eta_s) = report.eta_s {
+        state.push_str(&format!(", {} left", time(eta_s)));
+    }
+    text.push_str(&format!("{:<9}{state}\n", "state"));
+    if !report.hosts.is_empty() {
+        let mut rows = table(&["host", "tasks", "busy", "loading", "speed"], width);
+        for host in &report.hosts {
+            rows.add_row([
+                cell(&host.name),
+                host.tasks.to_string(),
+                time(host.busy_s),
+                time(host.load_s),
+                format!("{:.2}", host.speed),
+            ]);
+        }
+        text.push('\n');
+        text.push_str(&table_text(rows, &[1, 2, 3, 4]));
+    }
+    if !report.failures.is_empty() {
+        let mut rows = table(&["failed", "attempts", "why"], width);
+        for failure in &report.failures {
+            rows.add_row([
+                cell(&failure.task),
+                failure.attempts.to_string(),
+                cell(&failure.why),
+            ]);
+        }
+        text.push('\n');
+        text.push_str(&table_text(rows, &[1]));
+    }
+    if matches!(job.state, JobState::Interrupted | JobState::Paused) {
+        let left = job.tasks.total.saturating_sub(job.tasks.done);
+        let left = count(u64::from(left), "task is left", "tasks are left");
+        text.push_str(&format!(
+            "\n{left}; go on with: framewright render --resume {}\n",
+            for_shell(&job.job)
+        ));
+    }
+    text
+}
+
+fn done(tasks: TaskCounts) -> String {
+    format!("{}/{}", tasks.done, tasks.total)
+}
+
+fn started(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone())
+        .strftime("%Y-%m-%d %H:%M")
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents::{Failure, HostReport, JobReport};
+
+    fn job(state: JobState) -> JobReport {
+        JobReport {
+            job: "0198c0de".into(),
+            state,
+            scene: "/shots/a b.blend".into(),
+            tasks: TaskCounts {
+                total: 300,
+                done: 120,
+                failed: 1,
+                skipped: 0,
+            },
+            started: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_list_is_one_line_a_job_when_piped() {
+        let mut second = job(JobState::Done);
+        second.scene = format!("/shots/{}\n.blend", "x".repeat(200));
+        let text = list(
+            &JobsReport {
+                jobs: vec![job(JobState::Running), second],
+            },
+            None,
+            &TimeZone::UTC,
+        );
+        assert_eq!(text.lines().count(), 3, "{text}");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[0],
+            "JOB       STATE       DONE  FAILED  STARTED           SCENE"
+        );
+        assert_eq!(
+            lines[1],
+            "0198c0de  running  120/300       1  1970-01-01 00:00  /shots/a b.blend"
+        );
+    }
+
+    #[test]
+    fn a_list_keeps_to_a_narrow_terminal() {
+        let mut long = job(JobState::Done);
+        long.scene = format!("/shots/{}.blend", "x".repeat(200));
+        let text = list(&JobsReport { jobs: vec![long] }, Some(60), &TimeZone::UTC);
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 60),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn one_job_shows_hosts_failures_and_how_to_go_on() {
+        let report = StatusReport {
+            job: job(JobState::Interrupted),
+            hosts: vec![HostReport {
+                name: "n1".into(),
+                tasks: 120,
+                busy_s: 252.0,
+                load_s: 8.0,
+                speed: 1.0,
+            }],
+            failures: vec![Failure {
+                task: "a:17".into(),
+                attempts: 3,
+                why: "no picture".into(),
+            }],
+            eta_s: None,
+        };
+        let text = one(&report, None, &TimeZone::UTC);
+        assert_eq!(
+            text,
+            "job      0198c0de, started 1970-01-01 00:00\n\
+             scene    /shots/a b.blend\n\
+             state    interrupted, 120/300 tasks done, 1 failed\n\
+             \n\
+             HOST  TASKS   BUSY  LOADING  SPEED\n\
+             n1      120  4m12s     8.0s   1.00\n\
+             \n\
+             FAILED  ATTEMPTS  WHY\n\
+             a:17           3  no picture\n\
+             \n\
+             180 tasks are left; go on with: framewright render --resume 0198c0de\n"
+        );
+    }
+
+    #[test]
+    fn the_documents_have_the_keys_that_are_promised() {
+        let report = StatusReport {
+            job: job(JobState::Running),
+            hosts: vec![],
+            failures: vec![],
+            eta_s: Some(2.5),
+        };
+        let json = serde_json::to_string(&crate::documents::Document::new(report)).unwrap();
+        assert_eq!(
+            json,
+            concat!(
+                r#"{"format":1,"job":"0198c0de","state":"running","scene":"/shots/a b.blend","#,
+                r#""tasks":{"total":300,"done":120,"failed":1,"skipped":0},"started":"1970-01-01T00:00:00Z","#,
+                r#""hosts":[],"failures":[],"eta_s":2.5}"#
+            )
+        );
+    }
+}
