@@ -1,1 +1,4 @@
 //! The farm as a deterministic function of its events.
+pub mod frames;
+pub mod ids;
+pub mod time;
