@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::encode::ExrStyle;
-use super::frames::FrameSet;
+use super::frames::Frames;
 use super::task::Rectangle;
 
 /// Render a stub scene: let the time pass that it declares, and draw its pictures.
@@ -33,8 +33,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub tasks: Option<PathBuf>,
     /// Which frames; default: the scene's own.
-    #[arg(long, short, value_parser = FrameSet::parse, allow_hyphen_values = true)]
-    pub frames: Option<FrameSet>,
+    #[arg(long, short, value_parser = Frames::parse, allow_hyphen_values = true)]
+    pub frames: Option<Frames>,
     /// Which layers; default: the scene as it is.
     #[arg(long = "layer", value_name = "NAME", value_delimiter = ',')]
     pub layers: Vec<String>,

@@ -5,14 +5,13 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::frames::FrameSet;
 use super::render::{Desk, Leave, Renderer, Report};
 use super::task::{Rectangle, Task};
 
 /// What the command line asked for.
 pub struct Wish {
     /// Which frames.
-    pub frames: FrameSet,
+    pub frames: Vec<i32>,
     /// Which layers, one after the other in each frame; the empty name is the scene as it is.
     pub layers: Vec<String>,
     /// Which part of the frame.
@@ -45,7 +44,7 @@ impl<W: Write> Hand<W> {
 
     fn work(&mut self, renderer: &Renderer, wish: &Wish, begin: Instant) -> Result<(), Leave> {
         renderer.load(begin, self)?;
-        for frame in wish.frames.iter() {
+        for &frame in &wish.frames {
             for layer in &wish.layers {
                 let output = match &wish.output {
                     Some(pattern) => PathBuf::from(file_name(pattern, frame, layer)),

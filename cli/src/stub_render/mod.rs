@@ -104,7 +104,10 @@ fn run(args: Args, scene: Scene, begin: Instant, out: &mut impl Write) -> Leave 
         };
     }
     let wish = Wish {
-        frames: args.frames.unwrap_or_else(|| scene.frames.to_set()),
+        frames: match &args.frames {
+            Some(frames) => frames.iter().collect(),
+            None => scene.frames.iter().collect(),
+        },
         layers: if args.layers.is_empty() {
             vec![String::new()]
         } else {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::frames::{FrameRun, FrameSet};
+use super::frames::{FrameRun, Frames};
 
 /// A scene that was read and checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,7 +132,7 @@ pub struct Fault {
     /// What.
     pub kind: FaultKind,
     /// In which frames.
-    pub frames: FrameSet,
+    pub frames: Frames,
     /// In which layers; empty = all.
     pub layers: Vec<String>,
     /// On which hosts; empty = all.

@@ -150,7 +150,7 @@ impl<W: Write> Session<W> {
         match write_error(
             &mut self.out,
             why,
-            "send one order a line, as `stub_render/task.rs` says",
+            "send one order a line: {\"task\":{…}} or {\"cut\":{…}}",
         ) {
             Ok(()) => BAD_ORDER,
             Err(error) => error.into(),
@@ -265,10 +265,9 @@ fn read_orders(mut input: BufReader<impl Read>, sender: &SyncSender<Batch>) {
                 return;
             }
         }
-        if batch.len() == BATCH_MAX || !input.buffer().contains(&b'\n') {
-            if sender.send(Ok(std::mem::take(&mut batch))).is_err() {
-                return;
-            }
+        let full = batch.len() == BATCH_MAX || !input.buffer().contains(&b'\n');
+        if full && sender.send(Ok(std::mem::take(&mut batch))).is_err() {
+            return;
         }
     }
     if !batch.is_empty() {

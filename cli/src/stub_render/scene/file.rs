@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
-use super::super::frames::{FrameRun, FrameSet};
+use super::super::frames::{FrameRun, Frames};
 use super::super::units::{Bytes, Span, Text, parse_duration};
 use super::{After, Fault, FaultKind, FrameCost, Layer, Output, Scene, Scope, Tiles};
 
@@ -85,7 +85,7 @@ struct TilesFile {
 #[serde(deny_unknown_fields)]
 struct FaultFile {
     kind: FaultKind,
-    frames: FrameSet,
+    frames: Frames,
     #[serde(default)]
     layers: Vec<Spanned<String>>,
     #[serde(default)]

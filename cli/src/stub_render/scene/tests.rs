@@ -156,7 +156,7 @@ fn every_mistake_is_one_sentence_with_its_line_and_a_hint() {
             5,
             "`fog`, which is no layer",
         ),
-        ("frames = \"1-10\nload", 1, ""),
+        ("frames = ", 1, ""),
     ] {
         let (at, what, hint) = wrong(text);
         assert!(what.contains(said), "{text:?}: {what}");
