@@ -86,7 +86,7 @@ fn every_mistake_is_one_sentence_with_its_line_and_a_hint() {
             2,
             "unknown field `lood`",
         ),
-        ("frames = \"10-1\"", 1, "10-1"),
+        ("frames = \"10-1\"", 1, "10 to 1 run backwards"),
         (
             "frames = \"1-10\"\nload = \"fast\"",
             2,
