@@ -26,8 +26,8 @@ fn adapter_host(_rest: &[OsString]) -> ExitCode {
     not_joined("adapter-host")
 }
 
-fn stub_render(_rest: &[OsString]) -> ExitCode {
-    not_joined("stub-render")
+fn stub_render(rest: &[OsString]) -> ExitCode {
+    crate::stub_render::main(rest.iter().cloned())
 }
 
 fn not_joined(command: &str) -> ExitCode {

@@ -15,6 +15,7 @@ mod printable;
 mod problem;
 mod signals;
 mod stream;
+mod stub_render;
 mod surroundings;
 mod tables;
 
