@@ -3,6 +3,7 @@ pub mod event;
 pub mod farm;
 pub mod keys;
 pub mod names;
+pub mod output;
 pub mod quantity;
 pub mod request;
 pub mod store;
