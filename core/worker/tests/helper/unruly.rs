@@ -1,0 +1,3 @@
+//! Filled in with what it drives.
+
+fn main() {}
