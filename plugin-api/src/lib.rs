@@ -53,6 +53,8 @@ pub mod abi;
 pub mod command;
 pub mod data;
 pub mod export;
+pub mod replay;
+pub mod stdio;
 
 mod adapter;
 mod effects;
