@@ -1,0 +1,170 @@
+"""The session: renders tasks from standard input until it ends, the scene loaded once.
+
+One JSON document a line comes in, each is answered by `begin` and `done`. `done` is said on both
+streams, so that the adapter knows of every line that Blender printed before it on either.
+What a task changes is set anew for each task, so no task sees what an earlier one left.
+"""
+
+import json
+import os
+import sys
+import time
+
+import bpy
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import fw_prepare
+import fw_wire
+
+# Characters that mean something to some Blender in an output path, and the longest path that
+# fits its buffer. Other outputs are written below the scratch folder first.
+PATH_SPECIAL = "#{}%"
+PATH_BYTES_MAX = 1000
+
+
+class Look:
+    """What the scene itself says about everything that a task may change."""
+
+    def __init__(self, scene):
+        render = scene.render
+        self.layers = {layer.name: layer.use for layer in scene.view_layers}
+        self.compositing = render.use_compositing
+        self.sequencer = render.use_sequencer
+        self.border = (render.use_border, render.use_crop_to_border,
+                       render.border_min_x, render.border_max_x,
+                       render.border_min_y, render.border_max_y)
+
+
+def assign(thing, name, value):
+    """Assigns only what differs: an assignment alone may throw caches away."""
+    if getattr(thing, name) != value:
+        setattr(thing, name, value)
+
+
+def set_layers(scene, look, layer):
+    if layer and layer not in look.layers:
+        raise fw_prepare.Refused("scene %s has no view layer named %s (it has: %s)"
+                                 % (scene.name, layer, ", ".join(look.layers)))
+    for one in scene.view_layers:
+        assign(one, "use", one.name == layer if layer else look.layers[one.name])
+    # A compositor or sequencer that does not read this layer would put black in its place.
+    assign(scene.render, "use_compositing", look.compositing and not layer)
+    assign(scene.render, "use_sequencer", look.sequencer and not layer)
+
+
+def edge(pixel, size):
+    """A border value that Blender truncates to `pixel`: borders are 32-bit floats."""
+    return min((pixel + 0.5) / size, 1.0)
+
+
+def set_tile(scene, look, tile):
+    render = scene.render
+    if tile is None:
+        border = look.border
+    else:
+        if look.border[0]:
+            raise fw_prepare.Refused("scene %s renders a border region, which cannot be tiled"
+                                     % scene.name)
+        width = render.resolution_x * render.resolution_percentage // 100
+        height = render.resolution_y * render.resolution_percentage // 100
+        left, top = tile["x"], tile["y"]
+        right, bottom = left + tile["width"], top + tile["height"]
+        if right > width or bottom > height:
+            raise fw_prepare.Refused("tile %dx%d+%d+%d lies outside the %dx%d frame"
+                                     % (tile["width"], tile["height"], left, top, width, height))
+        border = (True, True,
+                  edge(left, width) if left else 0.0, edge(right, width),
+                  edge(height - bottom, height) if bottom < height else 0.0,
+                  edge(height - top, height))
+    names = ("use_border", "use_crop_to_border",
+             "border_min_x", "border_max_x", "border_min_y", "border_max_y")
+    for name, value in zip(names, border):
+        # Minimum and maximum push each other, so the maxima are opened first.
+        if name in ("border_max_x", "border_max_y"):
+            continue
+        if name == "border_min_x":
+            render.border_min_x, render.border_min_y = 0.0, 0.0
+            render.border_max_x, render.border_max_y = border[3], border[5]
+        setattr(render, name, value)
+
+
+def set_frame(scene, frame):
+    # Not frame_set(): it evaluates the viewport's graph too, which costs time and memory and
+    # changes no pixel.
+    scene.frame_current = frame
+    if scene.frame_subframe != 0.0:
+        scene.frame_float = float(frame)
+    if scene.frame_current != frame:
+        raise fw_prepare.Refused("Blender has no frame %d" % frame)
+
+
+def safe_path(setup, task):
+    path = task["output"]
+    if len(path.encode("utf-8", "surrogateescape")) <= PATH_BYTES_MAX \
+            and not any(one in path for one in PATH_SPECIAL):
+        return path
+    return os.path.join(setup["scratch"], "fw_task%d_try%d%s"
+                        % (task["task"], task["attempt"], os.path.splitext(path)[1]))
+
+
+def render_task(setup, scene, look, task):
+    """Renders one task; the path of its picture."""
+    settings = setup["settings"]
+    render = scene.render
+    set_layers(scene, look, task.get("layer", ""))
+    set_tile(scene, look, task.get("tile"))
+    path = safe_path(setup, task)
+    extension = os.path.splitext(path)[1][1:].lower()
+    fw_prepare.set_format(
+        scene, fw_prepare.picture_format(scene, setup["output"], extension), settings)
+    if os.path.lexists(path):
+        os.unlink(path)  # what is there afterwards was written by this render
+    assign(render, "use_file_extension", False)
+    render.filepath = path
+    if render.filepath != path:
+        raise RuntimeError("Blender did not take the output path %s" % path)
+    set_frame(scene, task["frame"])
+    bpy.ops.render.render(write_still=True)
+    try:
+        size = os.stat(path).st_size
+    except OSError:
+        raise RuntimeError("Blender wrote no file at %s" % path) from None
+    if size == 0:
+        raise RuntimeError("Blender left an empty file at %s" % path)
+    return path
+
+
+def done(task, **fields):
+    fw_wire.say("done", stream=fw_wire.STDERR, task=task["task"])
+    fw_wire.say("done", task=task["task"], **fields)
+
+
+def serve(setup, scene, look):
+    for line in iter(sys.stdin.readline, ""):
+        task = json.loads(line)
+        layer = task.get("layer", "")
+        used = 1 if layer else max(1, sum(look.layers.values()))
+        fw_wire.say("begin", task=task["task"], layers=used)
+        began = time.monotonic()
+        try:
+            path = render_task(setup, scene, look, task)
+        except fw_prepare.Refused as refused:
+            done(task, ok=False, error=str(refused), refused=True)
+        except Exception as error:  # whatever it is, the next task still has its chance
+            done(task, ok=False, error=" ".join(str(error).split()) or type(error).__name__)
+        else:
+            done(task, ok=True, path=path, seconds=time.monotonic() - began)
+
+
+def main():
+    setup = fw_wire.setup()
+    try:
+        scene = fw_prepare.prepare(setup)
+    except fw_prepare.Refused as refused:
+        fw_wire.say("refused", reason="scene", why=str(refused))
+        return
+    fw_wire.say("ready", scene=scene.name, load_s=fw_wire.process_age_s())
+    serve(setup, scene, Look(scene))
+
+
+main()

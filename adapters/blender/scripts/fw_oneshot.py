@@ -1,0 +1,47 @@
+"""Prepares a plain animation render: Blender's own `-a` comes after this script.
+
+The frame range is set here and not with `-s` and `-e`, because those take a signed number as an
+offset, so a negative frame could not be said.
+"""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import fw_prepare
+import fw_wire
+
+EXIT_REFUSED = 91
+
+
+def main():
+    setup = fw_wire.setup()
+    burst = setup["burst"]
+    try:
+        scene = fw_prepare.prepare(setup)
+        layer = burst["layer"]
+        if layer:
+            if layer not in scene.view_layers:
+                raise fw_prepare.Refused("scene %s has no view layer named %s"
+                                         % (scene.name, layer))
+            for one in scene.view_layers:
+                one.use = one.name == layer
+            scene.render.use_compositing = False
+            scene.render.use_sequencer = False
+        fw_prepare.set_format(scene, fw_prepare.picture_format(
+            scene, setup["output"], burst["extension"]), setup["settings"])
+    except fw_prepare.Refused as refused:
+        fw_wire.say("refused", reason="scene", why=str(refused))
+        os._exit(EXIT_REFUSED)
+    render = scene.render
+    scene.frame_end = max(scene.frame_end, burst["last"])
+    scene.frame_start = burst["first"]
+    scene.frame_end = burst["last"]
+    scene.frame_step = burst["step"]
+    render.use_file_extension = True
+    render.filepath = burst["pattern"]
+    used = sum(1 for one in scene.view_layers if one.use)
+    fw_wire.say("ready", scene=scene.name, layers=max(1, used), load_s=fw_wire.process_age_s())
+
+
+main()
