@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use framewright_kernel::ids::HostId;
@@ -16,7 +17,7 @@ use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::session::{FromSession, Place, SessionHandle, SessionNumber};
 use super::{Surroundings, link_argv};
-use crate::adapters::{Adapter, SessionError};
+use crate::adapters::{AdapterFault, Loaded};
 use crate::link::{self, FromLink, Link, LinkError, LinkLife, LinkNews, LinkSpec};
 use crate::request::HostEntry;
 
@@ -51,7 +52,7 @@ pub enum ActivityError {
     },
     /// The adapter broke.
     #[error(transparent)]
-    Adapter(#[from] SessionError),
+    Adapter(#[from] AdapterFault),
     /// The adapter concluded that there is nothing to tell.
     #[error("{why}")]
     Failed {
@@ -103,7 +104,7 @@ pub struct Concluded<T> {
 #[derive(Clone, Debug)]
 pub struct Question<'a> {
     /// The adapter.
-    pub adapter: &'a Adapter,
+    pub adapter: &'a Arc<Loaded>,
     /// The host.
     pub host: &'a HostEntry,
     /// Settings, already checked.
@@ -363,7 +364,7 @@ impl Look {
 
 /// Names under which a host's renderer is looked for: what the farm file says, or what the
 /// adapter knows.
-pub(super) fn program_names(adapter: &Adapter, host: &HostEntry) -> Vec<String> {
+pub(super) fn program_names(adapter: &Loaded, host: &HostEntry) -> Vec<String> {
     let description = adapter.description();
     match host.programs.get(&description.id) {
         Some(path) => vec![path.clone()],

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use framewright_kernel::ids::{SegmentId, TaskId};
 
 use super::prepare::Prepared;
 use super::tasks::TaskList;
-use crate::adapters::Adapter;
+use crate::adapters::Loaded;
+use crate::output::remove_scratch;
 use crate::request::Request;
 use crate::store::journal::Replace;
 use crate::store::{Claim, JobFolder, JobLock, LogManifest};
@@ -39,7 +41,7 @@ impl Job {
         &self.prepared.request
     }
 
-    pub(super) fn adapter(&self) -> &Adapter {
+    pub(super) fn adapter(&self) -> &Arc<Loaded> {
         &self.prepared.inspection.adapter
     }
 
@@ -108,9 +110,6 @@ impl Job {
     /// uses it.
     pub(super) fn remove_scratch(&self) {
         // What cannot be removed is litter, not a failure of the job.
-        let _ = std::fs::remove_dir_all(&self.scratch);
-        if let Some(parent) = self.scratch.parent() {
-            let _ = std::fs::remove_dir(parent);
-        }
+        let _ = remove_scratch(&self.scratch);
     }
 }

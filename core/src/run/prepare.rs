@@ -4,17 +4,21 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use framewright_kernel::frames::{FrameSet, FrameSetError};
 use framewright_kernel::ids::TaskId;
-use framewright_plugin_api::data::{Description, Scene, Shot};
+use framewright_plugin_api::data::{Description, OutputFormat, Scene, Shot};
 use thiserror::Error;
 
 use super::activity::{self, ActivityError, Concluded, Question};
 use super::tasks::TaskList;
 use super::Surroundings;
-use crate::adapters::{Adapter, ChooseError, SessionError, SettingsError, check_settings, choose};
-use crate::output::{OutputError, OutputPattern};
+use crate::adapters::{
+    AdapterFault, ChooseError, Loaded, SettingsError, Wanted as WantedAdapter, check_settings, choose,
+    find_adapters,
+};
+use crate::output::{OutputError, OutputPattern, Wanted, scene_stem};
 use crate::request::{Request, Split};
 
 /// Why a request cannot become a job. All of these are known before anything starts.
@@ -49,7 +53,7 @@ pub enum PrepareError {
     Choose(#[from] ChooseError),
     /// The adapter broke while it was asked who it is.
     #[error(transparent)]
-    Adapter(#[from] SessionError),
+    Adapter(#[from] AdapterFault),
     /// A setting is wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -93,7 +97,9 @@ pub enum PrepareError {
 #[derive(Clone, Debug)]
 pub struct Inspection {
     /// The adapter that looked.
-    pub adapter: Adapter,
+    pub adapter: Arc<Loaded>,
+    /// Its manifest, or its library where there is none.
+    pub manifest: PathBuf,
     /// Who it is.
     pub description: Description,
     /// What it found.
@@ -135,24 +141,32 @@ pub async fn inspect_scene(
     request: &Request,
 ) -> Result<Inspection, PrepareError> {
     let scene_path = readable(&request.scene)?;
-    let candidate = choose(&around.adapters, request.adapter.as_deref(), &request.scene)?;
-    let adapter = Adapter::load(candidate, &around.adapter_host()).await?;
+    let (adapter, manifest) = load_adapter(around, request).await?;
     let description = adapter.description().clone();
     let settings = check_settings(&description.settings, &request.settings)?;
-    let format = request.output.as_deref().map_or(Ok(None), |output| {
-        OutputPattern::format_of(output, &description.outputs)
-    })?;
+    let format = match formats(&description).is_empty() {
+        true => String::new(),
+        false => pattern(request, &description, None)?.format().to_owned(),
+    };
     let mut reason = "the farm has no host".to_owned();
     for host in &request.hosts {
         let question = Question {
             adapter: &adapter,
             host,
             settings: &settings,
-            output: format.as_deref().unwrap_or_default(),
+            output: &format,
         };
         match activity::inspect(around, &question, &scene_path).await {
             Ok(Concluded { what: scene, notes, .. }) => {
-                return Ok(Inspection { adapter, description, scene, scene_path, settings, notes });
+                return Ok(Inspection {
+                    adapter,
+                    manifest,
+                    description,
+                    scene,
+                    scene_path,
+                    settings,
+                    notes,
+                });
             }
             // Another host may have the renderer, or answer.
             Err(error @ (ActivityError::NoProgram { .. } | ActivityError::Link(_))) => {
@@ -162,6 +176,45 @@ pub async fn inspect_scene(
         }
     }
     Err(PrepareError::NoHost { why: reason })
+}
+
+/// The adapter that a request names, or that renders its scene; and where it is described.
+pub(super) async fn load_adapter(
+    around: &Surroundings,
+    request: &Request,
+) -> Result<(Arc<Loaded>, PathBuf), PrepareError> {
+    let mut plan = around.adapters.clone();
+    plan.explicit = request.adapter_path.clone();
+    let found = find_adapters(&plan).await;
+    let wanted = match &request.adapter {
+        Some(id) => WantedAdapter::Id(id),
+        None => WantedAdapter::Scene(&request.scene),
+    };
+    let installed = choose(&found, wanted)?;
+    let loaded = Loaded::load(installed, &plan.launcher).await?;
+    Ok((Arc::new(loaded), installed.path.clone()))
+}
+
+/// Formats that are files.
+fn formats(description: &Description) -> Vec<&OutputFormat> {
+    description.outputs.iter().filter(|format| format.id != "none").collect()
+}
+
+/// Where pictures go. Before the frames are known, whether the pattern tells them apart is not
+/// checked.
+fn pattern(
+    request: &Request,
+    description: &Description,
+    frames: Option<&FrameSet>,
+) -> Result<OutputPattern, OutputError> {
+    OutputPattern::settle(&Wanted {
+        typed: request.output.as_deref(),
+        working_folder: &request.working_folder,
+        stem: scene_stem(&request.scene, &description.extensions),
+        formats: &description.outputs,
+        frames: frames.map_or(1, |frames| usize::try_from(frames.count()).unwrap_or(usize::MAX)),
+        layers: &[],
+    })
 }
 
 /// Settles a request.
@@ -186,7 +239,10 @@ fn settle(
     };
     check_layers(&request, scene)?;
     let tasks = TaskList::new(&[], &frames);
-    let output = OutputPattern::settle(&request, &inspection.description.outputs, &frames)?;
+    let output = match writes_nothing(&request, scene) || formats(&inspection.description).is_empty() {
+        true => None,
+        false => Some(pattern(&request, &inspection.description, Some(&frames))?),
+    };
     let format = output.as_ref().map_or_else(|| "none".to_owned(), |o| o.format().to_owned());
     let mut warnings = inspection.notes.clone();
     warnings.extend(scene.warnings.iter().cloned());
@@ -274,4 +330,9 @@ pub(super) fn priority(
             wanted.contains(framewright_kernel::frames::Frame(tasks.facts(*task).frame))
         })
         .collect())
+}
+
+/// Whether the job writes no files: the scene says so, and the user names none.
+fn writes_nothing(request: &Request, scene: &Scene) -> bool {
+    scene.output == "none" && request.output.is_none()
 }

@@ -13,7 +13,7 @@ use framewright_plugin_api::data::{Effect, Input, Open, Run, Stream};
 use framewright_worker::message::{FromWorker, RunId, RunOrder, SlotId, ToWorker};
 use tokio::sync::mpsc;
 
-use crate::adapters::{Adapter, SessionError};
+use crate::adapters::{AdapterFault, Loaded};
 
 /// Inputs handed to an adapter in one step, at most.
 const STEP_INPUTS_MAX: usize = 512;
@@ -43,7 +43,7 @@ impl SessionNumber {
 #[derive(Debug)]
 pub(crate) struct FromSession {
     pub session: SessionNumber,
-    pub news: Result<Vec<Effect>, SessionError>,
+    pub news: Result<Vec<Effect>, AdapterFault>,
 }
 
 /// The controller's end of a session. Dropping it closes the session.
@@ -60,14 +60,14 @@ impl SessionHandle {
     /// the first news, even when it asks for nothing.
     pub(crate) fn start(
         number: SessionNumber,
-        adapter: &Adapter,
+        adapter: &Arc<Loaded>,
         open: Open,
         news: mpsc::Sender<FromSession>,
     ) -> Self {
         let (inputs, queue) = mpsc::unbounded_channel();
         let waiting_lines = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&waiting_lines);
-        tokio::spawn(work(number, adapter.clone(), open, queue, counter, news));
+        tokio::spawn(work(number, Arc::clone(adapter), open, queue, counter, news));
         Self { number, inputs, waiting_lines, dropped_lines: 0 }
     }
 
@@ -124,7 +124,7 @@ impl SessionHandle {
 
 async fn work(
     number: SessionNumber,
-    adapter: Adapter,
+    adapter: Arc<Loaded>,
     open: Open,
     mut queue: mpsc::UnboundedReceiver<Input>,
     waiting_lines: Arc<AtomicU64>,
@@ -145,12 +145,11 @@ async fn work(
     loop {
         let mut inputs = Vec::with_capacity(16);
         if queue.recv_many(&mut inputs, STEP_INPUTS_MAX).await == 0 {
-            session.close().await;
             return;
         }
         let lines = inputs.iter().filter(|input| matches!(input, Input::Line { .. })).count();
         waiting_lines.fetch_sub(lines as u64, Ordering::Relaxed);
-        let result = session.step(opened.elapsed().as_secs_f64(), inputs).await;
+        let result = session.step(opened.elapsed().as_secs_f64(), &inputs).await;
         let failed = result.is_err();
         if matches!(&result, Ok(effects) if effects.is_empty()) {
             continue;

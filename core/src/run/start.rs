@@ -12,16 +12,17 @@ use tokio::sync::mpsc;
 use super::controller::{Controller, Opened};
 use super::farm;
 use super::job::Job;
-use super::prepare::{Inspection, PrepareError, Prepared};
+use super::prepare::{Inspection, PrepareError, Prepared, load_adapter};
 use super::tasks::TaskList;
 use super::{RunEnd, RunError, Stop, Surroundings};
-use crate::adapters::{Adapter, check_settings, choose};
+use crate::adapters::check_settings;
 use crate::event::{Event, Stamped};
-use crate::output::{OutputError, OutputPattern};
+use crate::output::{OutputError, OutputPattern, scene_stem};
+use crate::request::Request;
 use crate::store::journal::{JournalWriter, OpenError, Replace};
 use crate::store::{
     AdapterIdentity, Claim, ClaimError, CreateError, FindError, JobFolder, JobFolderError, JobPlan,
-    JobState, LockError, SceneIdentity, Settled, Store, StoredOutput, SurveyError, TaskPhase,
+    JobState, LockError, SceneIdentity, Settled, Store, SurveyError, TaskPhase,
     survey,
 };
 
@@ -85,11 +86,17 @@ pub async fn render(
 ) -> Result<RunEnd, RenderError> {
     let store = Store::at(&around.state_dir);
     if let Some(output) = &prepared.output {
-        let paths = prepared.tasks.ids().map(|task| {
-            let facts = prepared.tasks.facts(task);
-            output.path(facts.layer, facts.frame)
-        });
-        output.check(paths, prepared.request.overwrite)?;
+        output.make_folders(&prepared.layers)?;
+        let paths: Vec<PathBuf> = prepared
+            .tasks
+            .ids()
+            .map(|task| {
+                let facts = prepared.tasks.facts(task);
+                output.path(facts.layer, facts.frame)
+            })
+            .collect();
+        let paths = paths.iter().map(PathBuf::as_path);
+        OutputPattern::check_free(paths, &BTreeSet::new(), replace(&prepared.request))?;
     }
     let scene = prepared.request.scene.clone();
     let identity = SceneIdentity::read(&scene, summary(&prepared.inspection.scene))
@@ -102,21 +109,18 @@ pub async fn render(
         settled: Settled {
             frames: prepared.frames.to_string(),
             layers: prepared.layers.clone(),
-            output: prepared.output.as_ref().map(|output| StoredOutput {
-                pattern: output.pattern().to_owned(),
-                format: output.format().to_owned(),
-            }),
+            output: prepared.output.as_ref().map(OutputPattern::to_stored),
         },
     };
-    let stem = scene.file_stem().unwrap_or_default();
-    let (folder, _) = store.create_job(stem, Timestamp::now(), plan)?;
+    let stem = scene_stem(&scene, &prepared.inspection.description.extensions).to_owned();
+    let (folder, _) = store.create_job(&stem, Timestamp::now(), plan)?;
     let lock = folder.lock()?;
     let claim = match claim(&store, &folder, &prepared) {
         Ok(claim) => claim,
         Err(error) => {
             // It never began, so nothing of it is worth keeping.
             let _ = std::fs::remove_dir_all(folder.path());
-            return Err(error.into());
+            return Err(error);
         }
     };
     let warnings = prepared.warnings.clone();
@@ -160,8 +164,10 @@ pub async fn resume(
     }
     let scene_hash = plan.scene.hash.clone();
     let prepared = prepare_again(around, folder.id().as_str(), plan).await?;
-    let replace = if prepared.request.overwrite { Replace::Allowed } else { Replace::Never };
-    let survey = survey(&state, replace)?;
+    if let Some(output) = &prepared.output {
+        output.make_folders(&prepared.layers)?;
+    }
+    let survey = survey(&state, replace(&prepared.request))?;
     let claim = claim(&store, &folder, &prepared)?;
     let own_paths = survey.own_paths(&state);
     let job = Job {
@@ -235,11 +241,8 @@ async fn prepare_again(
 ) -> Result<Prepared, RenderError> {
     let JobPlan { request, adapter, scene, settled } = plan;
     let broken = |why: String| RenderError::Record { job: job.to_owned(), why };
-    let candidate = choose(&around.adapters, Some(&adapter.id), &request.scene)
-        .map_err(PrepareError::from)?;
-    let adapter = Adapter::load(candidate, &around.adapter_host())
-        .await
-        .map_err(PrepareError::from)?;
+    let named = Request { adapter: Some(adapter.id), ..request.clone() };
+    let (adapter, manifest) = load_adapter(around, &named).await?;
     let description = adapter.description().clone();
     let settings = check_settings(&description.settings, &request.settings)
         .map_err(PrepareError::from)?;
@@ -251,7 +254,7 @@ async fn prepare_again(
         .map_err(|error| broken(format!("its record of the frames is unreadable: {error}")))?;
     let output = settled
         .output
-        .map(|output| OutputPattern::stored(&output.pattern, &output.format))
+        .map(|output| OutputPattern::from_stored(&output))
         .transpose()?;
     let format = output.as_ref().map_or_else(|| "none".to_owned(), |o| o.format().to_owned());
     let scene_path = request
@@ -269,6 +272,7 @@ async fn prepare_again(
         warnings: Vec::new(),
         inspection: Inspection {
             adapter,
+            manifest,
             description,
             scene: summary,
             scene_path,
@@ -283,7 +287,7 @@ fn adapter_identity(inspection: &Inspection) -> AdapterIdentity {
     AdapterIdentity {
         id: inspection.description.id.clone(),
         version: inspection.description.version.clone(),
-        manifest: inspection.adapter.manifest_path(),
+        manifest: inspection.manifest.clone(),
     }
 }
 
@@ -295,18 +299,21 @@ fn claim(
     store: &Store,
     folder: &JobFolder,
     prepared: &Prepared,
-) -> Result<Option<Claim>, ClaimError> {
-    prepared
-        .output
-        .as_ref()
-        .map(|output| store.claim_output(output.claim_key(), folder.id()))
-        .transpose()
+) -> Result<Option<Claim>, RenderError> {
+    match &prepared.output {
+        Some(output) => Ok(Some(store.claim_output(&output.claim_key()?, folder.id())?)),
+        None => Ok(None),
+    }
+}
+
+/// Whether the user allows files to be replaced that this job did not write.
+fn replace(request: &Request) -> Replace {
+    if request.overwrite { Replace::Allowed } else { Replace::Never }
 }
 
 fn scratch(around: &Surroundings, folder: &JobFolder, prepared: &Prepared) -> PathBuf {
-    let parent = match &prepared.output {
-        Some(output) => output.folder().join(".framewright"),
-        None => around.state_dir.join("scratch"),
-    };
-    parent.join(folder.id().as_str())
+    match &prepared.output {
+        Some(output) => output.scratch(folder.id()),
+        None => around.state_dir.join("scratch").join(folder.id().as_str()),
+    }
 }
