@@ -549,6 +549,10 @@ pub struct Scene {
     pub costs: Costs,
     /// Memory that one renderer needs; 0 = not known.
     pub memory_bytes: u64,
+    /// Format of the pictures that the scene itself asks for: an [`OutputFormat::id`], e.g.
+    /// `none`. Empty = the description's first.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub output: String,
     /// Files that the scene needs, itself excluded.
     pub assets: Vec<Asset>,
     /// Whether frames may be tiled.

@@ -8,6 +8,9 @@ use serde::Serialize;
 use super::cost;
 use super::scene::{Output, Scene, Scope};
 
+/// Longest document: whoever reads lines of a renderer cuts overlong ones.
+const DOCUMENT_BYTES_MAX: usize = 12 * 1024;
+
 /// Version of the document.
 const FORMAT: u32 = 1;
 
@@ -54,7 +57,7 @@ struct TileFacts {
 }
 
 /// The document, on one line.
-pub fn document(scene: &Scene) -> Result<String, serde_json::Error> {
+pub fn document(scene: &Scene) -> Result<String, String> {
     let layers = scene.layers.iter().map(|layer| LayerFacts {
         name: &layer.name,
         after: layer
@@ -70,7 +73,7 @@ pub fn document(scene: &Scene) -> Result<String, serde_json::Error> {
         tags: &layer.tags,
         undivided: layer.undivided,
     });
-    serde_json::to_string(&Inspection {
+    let document = serde_json::to_string(&Inspection {
         format: FORMAT,
         first: scene.frames.first,
         last: scene.frames.last,
@@ -91,6 +94,14 @@ pub fn document(scene: &Scene) -> Result<String, serde_json::Error> {
         sticky: scene.sticky,
         warnings: warnings(scene),
     })
+    .map_err(|error| format!("cannot describe the scene: {error}"))?;
+    if document.len() > DOCUMENT_BYTES_MAX {
+        return Err(format!(
+            "the scene's layers take {} bytes to describe, more than {DOCUMENT_BYTES_MAX}",
+            document.len()
+        ));
+    }
+    Ok(document)
 }
 
 fn warnings(scene: &Scene) -> Vec<String> {

@@ -74,7 +74,7 @@ fn run(args: Args, scene: Scene, begin: Instant, out: &mut impl Write) -> Leave 
     if args.inspect {
         return match inspect::document(&scene) {
             Ok(document) => written(writeln!(out, "{MARK} {document}")),
-            Err(error) => refuse(&args, out, &error.to_string(), ""),
+            Err(why) => refuse(&args, out, &why, "use fewer layers or shorter names"),
         };
     }
     if args.session && !args.sticky(scene.sticky) {

@@ -16,7 +16,7 @@ use super::{After, Fault, FaultKind, FrameCost, Layer, Output, Scene, Scope, Til
 /// Widest and highest picture.
 const SIDE_MAX: u32 = 16_384;
 /// Most layers in a scene.
-const LAYERS_MAX: usize = 256;
+const LAYERS_MAX: usize = 64;
 /// Longest layer name in bytes.
 const LAYER_NAME_MAX: usize = 64;
 /// Most fault tables in a scene.
@@ -195,7 +195,7 @@ fn settle_layers(listed: Spanned<Vec<Spanned<LayerFile>>>) -> Result<Vec<Layer>,
         return Err((
             span,
             what,
-            "a scene has 1 to 256 layers; leave the key out for one",
+            "a scene has 1 to 64 layers; leave the key out for one",
         ));
     }
     let mut layers: Vec<Layer> = Vec::with_capacity(listed.len());

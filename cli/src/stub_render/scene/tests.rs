@@ -189,3 +189,20 @@ fn the_scene_as_it_is_means_the_only_layer() {
     assert_eq!(two.layer(""), Some(LayerChoice::All));
     assert_eq!(two.layer("c"), None);
 }
+
+#[test]
+fn the_examples_are_right_scenes() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    for (name, layers, faults) in [
+        ("quickstart.stub.toml", 1, 0),
+        ("layers.stub.toml", 4, 0),
+        ("faulty.stub.toml", 1, 6),
+    ] {
+        let scene = Scene::read(&examples.join(name)).expect(name);
+        assert_eq!(
+            (scene.layers.len(), scene.faults.len()),
+            (layers, faults),
+            "{name}"
+        );
+    }
+}
