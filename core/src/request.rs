@@ -41,6 +41,9 @@ pub struct Request {
     pub memory_bytes: Option<u64>,
     /// The farm.
     pub hosts: Vec<HostEntry>,
+    /// Limits of the farm.
+    #[serde(default)]
+    pub limits: FarmLimits,
     /// Settings for the renderer, as typed.
     pub settings: BTreeMap<String, String>,
     /// How many further attempts a task gets.
@@ -51,6 +54,15 @@ pub struct Request {
     pub keep_going: bool,
     /// A word from the user, which travels with every segment.
     pub note: Option<String>,
+}
+
+/// What protects the file server of a farm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FarmLimits {
+    /// Seconds between two segment sends.
+    pub dispatch_interval_s: f64,
+    /// Scenes being loaded at once; absent = no limit.
+    pub loads_max: Option<u32>,
 }
 
 /// How a job is split into tasks.

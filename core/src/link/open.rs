@@ -4,7 +4,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use framewright_kernel::ids::HostId;
-use framewright_worker::codec::{Decoder, Encoder, build_id};
+use framewright_worker::build_id;
+use framewright_worker::codec::{Decoder, Encoder, PreambleFinder};
 use framewright_worker::message::{ControllerHello, FromWorker, ToWorker, WorkerHello};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::pump::{self, StderrTail};
-use super::{FromLink, Link, LinkLife, LinkNews};
+use super::{FromLink, LinkLife, LinkNews};
 
 /// How a worker is started and what it is told.
 #[derive(Clone, Debug)]
@@ -140,28 +141,26 @@ async fn connect(spec: &LinkSpec) -> Result<Connected, LinkError> {
         .map_err(|error| LinkError::Refused { host: host(), why: error.to_string() })?;
 
     let deadline = Instant::now() + spec.deadline;
-    let mut decoder = Decoder::after_preamble();
     let answer = async {
         // A worker that is already gone shows on its output, which is where we look.
         let _ = stdin.write_all(&bytes).await;
+        let mut greeting = Greeting::default();
         let mut chunk = vec![0; 16 * 1024];
         loop {
-            match decoder.next::<FromWorker>() {
-                Ok(Some(message)) => return Ok(message),
+            match greeting.next() {
+                Ok(Some(found)) => return Ok(found),
                 Ok(None) => {}
-                Err(error) => {
-                    return Err(LinkError::Refused { host: host(), why: error.to_string() });
-                }
+                Err(why) => return Err(LinkError::Refused { host: host(), why }),
             }
             match stdout.read(&mut chunk).await {
                 Ok(0) | Err(_) => {
                     return Err(LinkError::Ended { host: host(), stderr: stderr.as_suffix().await });
                 }
-                Ok(count) => decoder.push(&chunk[..count]),
+                Ok(count) => greeting.push(&chunk[..count]),
             }
         }
     };
-    let first = match timeout_at(deadline, answer).await {
+    let (first, decoder) = match timeout_at(deadline, answer).await {
         Ok(answer) => answer?,
         Err(_) => {
             return Err(LinkError::Silent {
@@ -179,14 +178,6 @@ async fn connect(spec: &LinkSpec) -> Result<Connected, LinkError> {
             return Err(LinkError::Refused { host: host(), why });
         }
     };
-    if hello.build != build_id() {
-        let why = format!(
-            "its framewright is another build ({}) than this one ({})",
-            hello.build,
-            build_id()
-        );
-        return Err(LinkError::Refused { host: host(), why });
-    }
     child.stdin = Some(stdin);
     Ok(Connected {
         name: spec.name.clone(),
@@ -197,6 +188,45 @@ async fn connect(spec: &LinkSpec) -> Result<Connected, LinkError> {
         stderr,
         heartbeat: spec.heartbeat,
     })
+}
+
+/// What comes before and with a worker's first message.
+#[derive(Default)]
+struct Greeting {
+    finder: PreambleFinder,
+    decoder: Option<Decoder>,
+}
+
+impl Greeting {
+    fn push(&mut self, bytes: &[u8]) {
+        match &mut self.decoder {
+            Some(decoder) => decoder.push(bytes),
+            None => self.finder.push(bytes),
+        }
+    }
+
+    /// The first message, with the decoder for all that follow.
+    fn next(&mut self) -> Result<Option<(FromWorker, Decoder)>, String> {
+        if self.decoder.is_none() {
+            let found = self.finder.find().map_err(|error| error.to_string())?;
+            let Some((preamble, decoder)) = found else { return Ok(None) };
+            // Another build may word even its hello differently, so it is not read.
+            if preamble.build != build_id() {
+                let (theirs, ours) = (preamble.build, build_id());
+                return Err(format!("its framewright is another build ({theirs}) than ours ({ours})"));
+            }
+            self.decoder = Some(decoder);
+        }
+        let Some(mut decoder) = self.decoder.take() else { return Ok(None) };
+        match decoder.next() {
+            Ok(Some(message)) => Ok(Some((message, decoder))),
+            Ok(None) => {
+                self.decoder = Some(decoder);
+                Ok(None)
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -3,6 +3,7 @@
 //! The worker decodes the file; the kernel says whether this attempt wins; the store records it
 //! and then renames it into place. A picture that cannot be read never gets further than here.
 
+use std::path::Path;
 use std::time::Duration;
 
 use framewright_kernel::event::{Event as FarmEvent, Fault};
@@ -70,9 +71,9 @@ impl Controller<'_> {
         at_work.set_phase(task, Phase::Checking);
         let request = self.numbers.request();
         let expect = Expect {
-            format: self.job.format.clone(),
-            width: self.job.width,
-            height: self.job.height,
+            format: self.job.prepared.format.clone(),
+            width: self.job.prepared.inspection.scene.width,
+            height: self.job.prepared.inspection.scene.height,
             channels: Vec::new(),
         };
         self.say(slot, ToWorker::Verify { request, path: path.clone(), expect });
@@ -80,7 +81,7 @@ impl Controller<'_> {
         let (host, on_host) = self.host_name(slot);
         self.emit(Event::TaskVerifying {
             segment: segment.0,
-            task: self.job.tasks.name(task).to_string(),
+            task: self.job.task_name(task),
             host,
             slot: on_host,
         });
@@ -107,7 +108,7 @@ impl Controller<'_> {
     /// All pictures of a layer have the same channels; one that has others was made with other
     /// settings or by another renderer, and must not slip into the sequence.
     fn differs_from_its_layer(&mut self, task: TaskId, picture: &Picture) -> Option<String> {
-        let layer = self.job.tasks.facts(task).layer_index;
+        let layer = self.job.tasks().facts(task).layer_index;
         let first = self.channels.entry(layer).or_insert_with(|| picture.channels.clone());
         (*first != picture.channels).then(|| {
             format!(
@@ -145,14 +146,14 @@ impl Controller<'_> {
         };
         let Complete { host, slot, attempt, took, written } = complete;
         let file = written.map(|(from, picture)| CommittedFile {
-            path: self.job.final_path(task),
+            path: self.job.final_path(task).display().to_string(),
             from,
             bytes: picture.bytes,
             hash: picture.hash,
         });
         let event = Event::TaskDone {
             segment: segment.0,
-            task: self.job.tasks.name(task).to_string(),
+            task: self.job.task_name(task),
             attempt,
             host,
             slot,
@@ -163,7 +164,7 @@ impl Controller<'_> {
         let token = self.numbers.commit();
         let given = match file {
             Some(file) => {
-                let replace = self.job.replace(task);
+                let replace = self.job.replace(Path::new(&file.path));
                 self.journal.append_commit(stamped.clone(), Commit { token, file, replace })
             }
             None => self.journal.append(stamped.clone()).map(|seq| {

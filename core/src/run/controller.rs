@@ -24,7 +24,7 @@ use tokio::time::sleep_until;
 
 use super::checks::{Check, Committing, Complete};
 use super::hosts::Host;
-use super::prepare::Prepared;
+use super::job::Job;
 use super::session::{FromSession, SessionNumber};
 use super::slots::{Segment, Slot};
 use super::{RunEnd, RunError, Stop, Surroundings};
@@ -44,10 +44,18 @@ const COMMITS_MAX: Duration = Duration::from_secs(30);
 /// Warnings shown for one job; the rest is only counted.
 const WARNINGS_MAX: u32 = 50;
 
+/// What a controller starts from.
+pub(super) struct Opened {
+    pub farm: Farm,
+    pub journal: JournalWriter,
+    pub done: mpsc::UnboundedReceiver<Done>,
+    pub state: JobState,
+}
+
 /// Everything the loop owns.
 pub(super) struct Controller<'a> {
     pub(super) around: &'a Surroundings,
-    pub(super) job: &'a Prepared,
+    pub(super) job: &'a Job,
     pub(super) farm: Farm,
     pub(super) journal: JournalWriter,
     pub(super) state: JobState,
@@ -131,29 +139,32 @@ impl<'a> Controller<'a> {
     /// Runs the job to its end, or to where the user stops it.
     pub(super) async fn run(
         around: &'a Surroundings,
-        job: &'a Prepared,
-        opened: super::OpenedJob,
+        job: &'a Job,
+        opened: Opened,
         stops: mpsc::UnboundedReceiver<Stop>,
         sink: &'a mut dyn FnMut(&Stamped),
     ) -> Result<RunEnd, RunError> {
         let (links, from_links) = mpsc::channel(LINK_NEWS_MAX);
         let (sessions, from_sessions) = mpsc::channel(SESSION_NEWS_MAX);
         let (reconnects, from_reconnects) = mpsc::unbounded_channel();
-        let super::OpenedJob { farm, writer, done, state } = opened;
+        let Opened { farm, journal, done, state } = opened;
         let mut controller = Self {
             around,
             job,
             farm,
-            store: writer,
+            journal,
             state,
             sink,
             started: Instant::now(),
-            hosts: Host::all(&job.request.hosts),
-            slots: Slot::all(&job.request.hosts),
+            hosts: Host::all(&job.request().hosts),
+            slots: Slot::all(&job.request().hosts),
             segments: BTreeMap::new(),
             sessions: BTreeMap::new(),
             checks: BTreeMap::new(),
+            complete: BTreeMap::new(),
             commits: BTreeMap::new(),
+            unsynced: VecDeque::new(),
+            channels: BTreeMap::new(),
             numbers: Numbers::default(),
             doors: Doors { links, sessions, reconnects },
             warnings: 0,
@@ -179,14 +190,14 @@ impl<'a> Controller<'a> {
     fn begin(&mut self) {
         let skipped = self.job.already_done;
         self.emit(Event::JobStarted {
-            job: self.job.id.clone(),
-            tasks: self.job.tasks.len(),
+            job: self.job.id().to_owned(),
+            tasks: self.job.tasks().len(),
             skipped,
             slots: u32::try_from(self.slots.len()).unwrap_or(u32::MAX),
             pid: std::process::id(),
         });
-        for text in &self.job.warnings {
-            self.warn(text.clone());
+        for text in self.job.warnings.clone() {
+            self.warn(text);
         }
         for host in 0..self.hosts.len() {
             self.open_host(HostId(u32::try_from(host).expect("hosts are counted in u32")));
@@ -268,11 +279,11 @@ impl<'a> Controller<'a> {
             Action::GiveUp { task, reason } => {
                 let why = match reason {
                     GiveUpReason::Need { need } => {
-                        format!("it stands on {}, which was given up", self.job.tasks.name(need))
+                        format!("it stands on {}, which was given up", self.job.task_name(need))
                     }
                     other => other.to_string(),
                 };
-                let task = self.job.tasks.name(task).to_string();
+                let task = self.job.task_name(task);
                 self.emit(Event::TaskGivenUp { task, why });
             }
             Action::Finished { outcome } => self.finished = Some(outcome),
@@ -313,8 +324,10 @@ impl<'a> Controller<'a> {
     /// Lets an event happen: into the journal, into the state, to the readers.
     pub(super) fn emit(&mut self, event: Event) {
         let stamped = Stamped { time: Timestamp::now(), event };
-        if stamped.event.is_journalled() {
-            self.store.append(&stamped);
+        if stamped.event.is_journalled()
+            && let Err(error) = self.journal.append(stamped.clone())
+        {
+            self.give_up_job(RunError::Journal { why: error.to_string() });
         }
         self.publish(&stamped);
     }
@@ -389,7 +402,7 @@ impl<'a> Controller<'a> {
         if let Some(error) = broken {
             return Err(error);
         }
-        Ok(RunEnd { job: self.job.id.clone(), state, job_state, adapter_faults, disk_full })
+        Ok(RunEnd { job: self.job.id().to_owned(), state, job_state, adapter_faults, disk_full })
     }
 }
 

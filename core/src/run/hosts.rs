@@ -94,14 +94,14 @@ impl Controller<'_> {
 
     /// Starts to open a host's link; the answer comes as news.
     pub(super) fn open_host(&mut self, host: HostId) {
-        let entry = &self.job.request.hosts[host.0 as usize];
+        let entry = &self.job.request().hosts[host.0 as usize];
         let life = LinkLife(self.host(host).life.0 + 1);
         self.host_mut(host).life = life;
         let spec = LinkSpec {
             host,
             name: entry.name.clone(),
             argv: link_argv(self.around, entry),
-            job: self.job.id.clone(),
+            job: self.job.id().to_owned(),
             slots: entry.slots,
             scratch_root: self.job.scratch.display().to_string(),
             grace: Duration::ZERO,
@@ -126,7 +126,7 @@ impl Controller<'_> {
 
     fn on_opened(&mut self, host: HostId, link: Box<Link>) {
         let request = self.numbers.request();
-        let names = program_names(&self.job.adapter, &self.job.request.hosts[host.0 as usize]);
+        let names = program_names(self.job.adapter(), &self.job.request().hosts[host.0 as usize]);
         link.say(ToWorker::Which { request, names });
         self.host_mut(host).state = HostState::Looking { link, request };
     }
@@ -164,7 +164,7 @@ impl Controller<'_> {
                 self.tell(&FarmEvent::HostUp { host });
             }
             None => {
-                let renderer = &self.job.adapter.description().renderer;
+                let renderer = &self.job.adapter().description().renderer;
                 let why = format!("host {} has no {renderer}", self.host(host).name);
                 self.give_up_host(host, why);
             }
@@ -177,7 +177,7 @@ impl Controller<'_> {
         }
         let worker = self.host(host).link().map(|link| link.hello.pid);
         self.host_mut(host).state = HostState::Down;
-        let local = self.job.request.hosts[host.0 as usize].link == LinkKind::Local;
+        let local = self.job.request().hosts[host.0 as usize].link == LinkKind::Local;
         if let (Some(pid), true) = (worker, local) {
             // A worker that was killed could not end its renderers; they are ours by now.
             framewright_worker::sweep_tagged(pid);
@@ -245,6 +245,15 @@ impl Controller<'_> {
                 framewright_worker::sweep_tagged(link.hello.pid);
             }
             host.state = HostState::GivenUp;
+        }
+    }
+}
+
+impl Controller<'_> {
+    /// A host that gets things done is no host that keeps failing.
+    pub(super) fn host_works(&mut self, name: &str) {
+        if let Some(host) = self.hosts.iter_mut().find(|host| host.name == name) {
+            host.losses = 0;
         }
     }
 }

@@ -8,10 +8,11 @@
 mod activity;
 mod checks;
 mod controller;
+mod farm;
 mod hosts;
-mod jobfile;
+mod job;
 mod measured;
-mod plan;
+//mod plan;
 mod prepare;
 mod session;
 mod slots;
@@ -24,9 +25,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use activity::{ActivityError, Concluded, Question, inspect, probe};
-pub use plan::{Plan, PlannedSegment, Predicted, plan};
+//pub use plan::{Plan, PlannedSegment, Predicted, plan};
 pub use prepare::{Inspection, PrepareError, Prepared, inspect_scene, prepare};
-pub use start::{render, resume};
+pub use start::{RenderError, render, resume};
 pub use tasks::{TaskFacts, TaskList};
 
 use crate::adapters::SearchPlan;

@@ -192,7 +192,9 @@ pub(super) async fn load_adapter(
     };
     let installed = choose(&found, wanted)?;
     let loaded = Loaded::load(installed, &plan.launcher).await?;
-    Ok((Arc::new(loaded), installed.path.clone()))
+    let named = found.iter().find(|candidate| candidate.id == installed.id);
+    let manifest = named.map_or_else(PathBuf::new, |candidate| candidate.path.clone());
+    Ok((Arc::new(loaded), manifest))
 }
 
 /// Formats that are files.

@@ -19,7 +19,7 @@ use super::controller::Controller;
 use super::session::{FromSession, Place, SessionHandle, SessionNumber};
 use crate::event::Event;
 use crate::request::HostEntry;
-use crate::store::SegmentLog;
+use crate::store::{LogError, SegmentLog};
 
 /// How long a renderer that is no longer wanted may take to end by itself.
 const POLITE_MS: u32 = 1_000;
@@ -90,13 +90,13 @@ pub(super) struct Segment {
     tasks: Vec<SegmentTask>,
     cursor: usize,
     open: usize,
-    log: SegmentLog,
+    log: Log,
     /// When its renderer was last ready for the next task: loaded, or done with the one before.
     ready_since: Instant,
 }
 
 impl Segment {
-    fn new(slot: SlotId, leases: &[(TaskId, Attempt)], log: SegmentLog) -> Self {
+    fn new(slot: SlotId, leases: &[(TaskId, Attempt)], log: Log) -> Self {
         let tasks: Vec<_> = leases
             .iter()
             .map(|&(task, attempt)| SegmentTask { task, attempt, phase: Phase::Waiting })
@@ -154,6 +154,37 @@ impl Segment {
     }
 }
 
+/// A segment's log, with its clock; nothing where it could not be opened.
+#[derive(Debug)]
+struct Log {
+    file: Option<SegmentLog>,
+    since: Instant,
+}
+
+impl Log {
+    fn line(&mut self, is_stderr: bool, text: &str) {
+        if let Some(file) = &mut self.file {
+            file.line(self.since.elapsed(), is_stderr, text);
+        }
+    }
+
+    fn note(&mut self, text: &str) {
+        if let Some(file) = &mut self.file {
+            file.note(self.since.elapsed(), text);
+        }
+    }
+
+    fn task_begins(&mut self, task: &str, attempt: u32) {
+        if let Some(file) = &mut self.file {
+            file.task_begins(self.since.elapsed(), task, attempt);
+        }
+    }
+
+    fn finish(self) -> Result<(), LogError> {
+        self.file.map_or(Ok(()), SegmentLog::finish)
+    }
+}
+
 impl Slot {
     pub(super) fn all(entries: &[HostEntry]) -> Vec<Self> {
         let mut slots = Vec::new();
@@ -176,7 +207,7 @@ impl Controller<'_> {
         &mut self.slots[slot.0 as usize]
     }
 
-    fn host_name(&self, slot: SlotId) -> (String, u32) {
+    pub(super) fn host_name(&self, slot: SlotId) -> (String, u32) {
         let slot = &self.slots[slot.0 as usize];
         (self.host(slot.host).name.clone(), slot.on_host)
     }
@@ -186,9 +217,9 @@ impl Controller<'_> {
     pub(super) fn send_segment(&mut self, segment: SegmentId, slot: SlotId, leases: &[(TaskId, Attempt)]) {
         let (host, on_host) = self.host_name(slot);
         let names: Vec<String> =
-            leases.iter().map(|(task, _)| self.job.tasks.name(*task).to_string()).collect();
+            leases.iter().map(|(task, _)| self.job.task_name(*task)).collect();
         let folder = self.job.segment_folder(segment);
-        let log = self.store.segment_log(segment, &host, on_host, &names);
+        let log = self.open_log(segment, &host, on_host, &names);
         self.emit(Event::SegmentSent { segment: segment.0, host, slot: on_host, tasks: names });
         self.segments.insert(segment, Segment::new(slot, leases, log));
         self.slot(slot).queue.push_back(segment);
@@ -207,8 +238,20 @@ impl Controller<'_> {
         self.tell_session(slot, Input::Segment { segment: segment.0, tasks });
     }
 
+    /// A log that cannot be written is a warning; the frames matter more.
+    fn open_log(&mut self, segment: SegmentId, host: &str, slot: u32, names: &[String]) -> Log {
+        let manifest = self.job.manifest(segment, host, slot, names.to_vec());
+        match SegmentLog::create(&self.job.folder, &manifest) {
+            Ok(log) => Log { file: Some(log), since: Instant::now() },
+            Err(error) => {
+                self.warn(error.to_string());
+                Log { file: None, since: Instant::now() }
+            }
+        }
+    }
+
     fn adapter_task(&self, folder: &str, task: TaskId, attempt: Attempt) -> Task {
-        let facts = self.job.tasks.facts(task);
+        let facts = self.job.tasks().facts(task);
         let output = if self.job.writes_files() {
             format!("{folder}/{}", self.job.file_name(task))
         } else {
@@ -263,22 +306,22 @@ impl Controller<'_> {
         let host = self.slot(slot).host;
         let Some(program) = self.host(host).program().map(ToOwned::to_owned) else { return false };
         let number = self.numbers.session();
-        let entry = &self.job.request.hosts[host.0 as usize];
+        let entry = &self.job.request().hosts[host.0 as usize];
         let cores = self.host(host).link().map_or(0, |link| link.hello.cores);
         let scratch = self.job.scratch.join(format!("slot-{name}-{on_host}-{}", number.0));
         let open = Open {
             format: FORMAT,
             activity: Activity::Render,
             program,
-            scene: Some(self.job.scene_path.clone()),
+            scene: Some(self.job.prepared.inspection.scene_path.clone()),
             scratch: scratch.display().to_string(),
             host: name,
             slot: on_host,
             threads: (cores / entry.slots.max(1)).max(1),
             memory_bytes: entry.memory_bytes,
-            settings: self.job.settings.clone(),
-            output: self.job.format.clone(),
-            shot: Some(self.job.shot),
+            settings: self.job.prepared.inspection.settings.clone(),
+            output: self.job.prepared.format.clone(),
+            shot: Some(self.job.prepared.shot),
         };
         let place = Place {
             session: number,
@@ -286,7 +329,7 @@ impl Controller<'_> {
             scratch: scratch.display().to_string(),
         };
         let handle =
-            SessionHandle::start(number, &self.job.adapter, open, self.doors.sessions.clone());
+            SessionHandle::start(number, self.job.adapter(), open, self.doors.sessions.clone());
         self.sessions.insert(number, slot);
         let request = self.numbers.request();
         self.say(slot, ToWorker::MakeDir { request, path: place.scratch.clone() });
@@ -341,7 +384,7 @@ impl Controller<'_> {
                     if matches!(task.phase, Phase::Rendering { .. } | Phase::Checking) {
                         self.emit(Event::TaskFailed {
                             segment: id.0,
-                            task: self.job.tasks.name(task.task).to_string(),
+                            task: self.job.task_name(task.task),
                             attempt: u32::from(task.attempt.0),
                             host: name.clone(),
                             slot: on_host,
@@ -412,7 +455,12 @@ impl Controller<'_> {
         let Some(segment) = self.segments.get_mut(segment) else { return };
         match message {
             FromWorker::Lines { stderr, lines, dropped, .. } => {
-                segment.log.lines(*stderr, lines, *dropped);
+                if *dropped > 0 {
+                    segment.log.note(&format!("{dropped} lines came too fast and are lost"));
+                }
+                for line in lines {
+                    segment.log.line(*stderr, line);
+                }
             }
             FromWorker::Started { pid, .. } => segment.log.note(&format!("started, pid {pid}")),
             FromWorker::NotStarted { why, .. } => segment.log.note(&format!("not started: {why}")),
@@ -493,7 +541,7 @@ impl Controller<'_> {
             }
             Effect::Note { text } => self.warn(text),
             Effect::Scene(_) | Effect::Found(_) => {
-                let id = &self.job.adapter.description().id;
+                let id = &self.job.adapter().description().id;
                 let text = format!("adapter {id} answered a question that was not asked");
                 self.adapter_fault(text);
             }
@@ -540,8 +588,9 @@ impl Controller<'_> {
         }
         at.phase = Phase::Rendering { since, wrote: None };
         let attempt = u32::from(at.attempt.0);
+        let name = self.job.task_name(task);
+        segment.log.task_begins(&name, attempt);
         let (host, on_host) = self.host_name(slot);
-        let name = self.job.tasks.name(task).to_string();
         self.emit(Event::TaskStarted { segment: id.0, task: name, attempt, host, slot: on_host });
         self.tell(&FarmEvent::TaskBegun { segment: id, task });
     }
@@ -552,7 +601,7 @@ impl Controller<'_> {
         let (host, on_host) = self.host_name(slot);
         self.emit(Event::Progress {
             segment: segment.0,
-            task: self.job.tasks.name(task).to_string(),
+            task: self.job.task_name(task),
             host,
             slot: on_host,
             fraction: fraction.clamp(0.0, 1.0),
@@ -628,7 +677,7 @@ impl Controller<'_> {
         let (host, on_host) = self.host_name(self.segments[&id].slot);
         self.emit(Event::TaskFailed {
             segment: id.0,
-            task: self.job.tasks.name(task).to_string(),
+            task: self.job.task_name(task),
             attempt: u32::from(attempt.0),
             host,
             slot: on_host,
@@ -646,7 +695,9 @@ impl Controller<'_> {
         let Some(segment) = self.segments.remove(&id) else { return };
         let slot = segment.slot;
         self.slot(slot).queue.retain(|given| *given != id);
-        segment.log.close();
+        if let Err(error) = segment.log.finish() {
+            self.warn(error.to_string());
+        }
         let (host, on_host) = self.host_name(slot);
         self.emit(Event::SegmentEnded { segment: id.0, host, slot: on_host });
         self.tell(&FarmEvent::SegmentOver { segment: id });
