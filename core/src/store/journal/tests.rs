@@ -355,7 +355,7 @@ fn a_full_disk_is_reported_and_nothing_is_renamed_without_its_record() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn no_damage_stops_a_reader_or_the_next_writer(
