@@ -25,6 +25,8 @@ mod place;
 mod record;
 mod state;
 mod survey;
+#[cfg(test)]
+pub(crate) mod test_plan;
 
 pub use claim::{Claim, ClaimError};
 pub use folder::{CreateError, FindError, JobFolder, JobFolderError, Listed, Listing, Store};

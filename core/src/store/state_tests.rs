@@ -1,1 +1,354 @@
+use proptest::prelude::*;
 
+use super::*;
+
+fn at(second: i64, event: Event) -> Stamped {
+    Stamped {
+        time: Timestamp::from_second(second).unwrap(),
+        event,
+    }
+}
+
+fn started(tasks: u32, skipped: u32) -> Event {
+    Event::JobStarted {
+        job: "shot-1".to_owned(),
+        tasks,
+        skipped,
+        slots: 2,
+        pid: 1,
+    }
+}
+
+fn sent(segment: u64, slot: u32, tasks: &[&str]) -> Event {
+    Event::SegmentSent {
+        segment,
+        host: "local".to_owned(),
+        slot,
+        tasks: tasks.iter().map(|&task| task.to_owned()).collect(),
+    }
+}
+
+fn begun(segment: u64, slot: u32, task: &str, attempt: u32) -> Event {
+    Event::TaskStarted {
+        segment,
+        task: task.to_owned(),
+        attempt,
+        host: "local".to_owned(),
+        slot,
+    }
+}
+
+fn done(segment: u64, slot: u32, task: &str, attempt: u32) -> Event {
+    Event::TaskDone {
+        segment,
+        task: task.to_owned(),
+        attempt,
+        host: "local".to_owned(),
+        slot,
+        render_s: 2.0,
+        file: Some(CommittedFile {
+            path: format!("/o/{task}"),
+            from: format!("/s/{task}"),
+            bytes: 1,
+            hash: String::new(),
+        }),
+    }
+}
+
+fn failed(segment: u64, slot: u32, task: &str, attempt: u32, verdict: &str) -> Event {
+    Event::TaskFailed {
+        segment,
+        task: task.to_owned(),
+        attempt,
+        host: "local".to_owned(),
+        slot,
+        verdict: verdict.to_owned(),
+        why: "because".to_owned(),
+    }
+}
+
+fn ended(segment: u64, slot: u32) -> Event {
+    Event::SegmentEnded {
+        segment,
+        host: "local".to_owned(),
+        slot,
+    }
+}
+
+fn fold(events: &[(i64, Event)]) -> JobState {
+    let stamped: Vec<_> = events
+        .iter()
+        .map(|(second, event)| at(*second, event.clone()))
+        .collect();
+    JobState::of(&stamped)
+}
+
+fn counts(state: &JobState) -> (u32, u32, u32, u32) {
+    let TaskCounts {
+        total,
+        done,
+        failed,
+        skipped,
+    } = state.counts();
+    (total, done, failed, skipped)
+}
+
+#[test]
+fn a_job_runs_to_its_end() {
+    let state = fold(&[
+        (0, started(3, 0)),
+        (
+            0,
+            Event::HostUp {
+                host: "local".to_owned(),
+                slots: 2,
+            },
+        ),
+        (1, sent(1, 0, &["all:1", "all:2"])),
+        (1, sent(2, 1, &["all:3"])),
+        (
+            3,
+            Event::Loaded {
+                segment: 1,
+                host: "local".to_owned(),
+                slot: 0,
+                load_s: 2.0,
+            },
+        ),
+        (3, begun(1, 0, "all:1", 1)),
+        (5, done(1, 0, "all:1", 1)),
+        (5, begun(1, 0, "all:2", 1)),
+        (6, begun(2, 1, "all:3", 1)),
+        (7, failed(1, 0, "all:2", 1, "machine-fault")),
+        (8, done(2, 1, "all:3", 1)),
+        (9, ended(1, 0)),
+        (9, ended(2, 1)),
+        (
+            9,
+            Event::TaskGivenUp {
+                task: "all:2".to_owned(),
+                why: "it failed".to_owned(),
+            },
+        ),
+        (
+            10,
+            Event::JobEnded {
+                state: JobEnd::Failed,
+                done: 2,
+                failed: 1,
+                makespan_s: 10.0,
+                lower_bound_s: Some(8.0),
+            },
+        ),
+    ]);
+    assert_eq!(counts(&state), (3, 2, 1, 0));
+    assert_eq!(state.status(true), Status::Failed);
+    assert_eq!((state.segments(), state.segment_next()), (2, 3));
+    let host = &state.hosts()["local"];
+    assert_eq!((host.tasks, host.loads, host.slots), (2, 1, 2));
+    assert_eq!((host.busy_s, host.load_s, host.render_s), (16.0, 2.0, 4.0));
+    assert_eq!(
+        (state.makespan_s(), state.eta_s(Timestamp::UNIX_EPOCH)),
+        (10.0, None)
+    );
+    let task = &state.tasks()["all:2"];
+    assert_eq!((task.attempts, task.segments.as_slice()), (1, &[1][..]));
+    assert_eq!(task.last_failure.as_ref().unwrap().verdict, "machine-fault");
+    assert_eq!(state.attempt_next("all:2"), 2);
+}
+
+#[test]
+fn a_killed_controller_leaves_an_interrupted_job_that_a_resume_takes_up() {
+    let mut state = fold(&[
+        (0, started(4, 0)),
+        (1, sent(1, 0, &["all:1", "all:2", "all:3", "all:4"])),
+        (1, begun(1, 0, "all:1", 1)),
+        (4, done(1, 0, "all:1", 1)),
+        (4, begun(1, 0, "all:2", 1)),
+    ]);
+    assert_eq!(state.status(true), Status::Running);
+    assert_eq!(state.status(false), Status::Interrupted);
+    assert_eq!(state.eta_s(Timestamp::from_second(4).unwrap()), Some(12.0));
+    // A minute later; the time between is nobody's.
+    state.apply(&at(64, started(4, 1)));
+    assert_eq!(counts(&state), (4, 1, 0, 1));
+    assert_eq!(state.tasks()["all:2"].phase, TaskPhase::Pending);
+    assert_eq!(state.hosts()["local"].busy_s, 3.0);
+    assert_eq!((state.segment_next(), state.attempt_next("all:2")), (2, 2));
+    assert_eq!(state.makespan_s(), 0.0);
+}
+
+#[test]
+fn a_commit_that_failed_is_taken_back() {
+    let before = [
+        (0, started(1, 0)),
+        (1, sent(7, 0, &["all:1"])),
+        (1, begun(7, 0, "all:1", 2)),
+        (2, done(7, 0, "all:1", 2)),
+    ];
+    for (event, is_done) in [
+        (failed(7, 0, "all:1", 2, VERDICT_COMMIT), false),
+        (failed(7, 0, "all:1", 2, VERDICT_LOST), false),
+        // Late news of an older attempt, or of another segment, is harmless.
+        (failed(7, 0, "all:1", 1, "machine-fault"), true),
+        (failed(6, 0, "all:1", 2, "machine-fault"), true),
+    ] {
+        let mut state = fold(&before);
+        state.apply(&at(3, event.clone()));
+        assert_eq!(counts(&state), (1, u32::from(is_done), 0, 0), "{event:?}");
+        assert_eq!(state.hosts()["local"].tasks, u32::from(is_done));
+        let is_lost =
+            matches!(&event, Event::TaskFailed { verdict, .. } if verdict == VERDICT_LOST);
+        assert_eq!(state.is_own_path("all:1", "/o/all:1"), is_lost);
+    }
+}
+
+#[test]
+fn what_was_given_up_is_tried_again_by_a_resume() {
+    let state = fold(&[
+        (0, started(1, 0)),
+        (
+            1,
+            Event::TaskGivenUp {
+                task: "all:1".to_owned(),
+                why: "no".to_owned(),
+            },
+        ),
+        (2, started(1, 0)),
+    ]);
+    assert_eq!(counts(&state), (1, 0, 0, 0));
+}
+
+#[test]
+fn a_lost_host_frees_its_slots() {
+    let state = fold(&[
+        (0, started(2, 0)),
+        (1, sent(1, 0, &["all:1"])),
+        (1, begun(1, 0, "all:1", 1)),
+        (
+            5,
+            Event::HostLost {
+                host: "local".to_owned(),
+                why: "killed".to_owned(),
+            },
+        ),
+        (9, ended(1, 0)),
+    ]);
+    assert_eq!(state.tasks()["all:1"].phase, TaskPhase::Pending);
+    assert_eq!(state.hosts()["local"].busy_s, 4.0);
+}
+
+/// Events that need not make sense together.
+fn any_event() -> impl Strategy<Value = Event> {
+    let task = || prop::sample::select(vec!["all:1", "all:2", "all:3"]).prop_map(str::to_owned);
+    let host = || prop::sample::select(vec!["a", "b"]).prop_map(str::to_owned);
+    let float = || prop_oneof![-1.0..10.0f64, Just(f64::NAN), Just(f64::INFINITY)];
+    let verdict = prop::sample::select(vec!["machine-fault", VERDICT_COMMIT, VERDICT_LOST]);
+    prop_oneof![
+        1 => (0u32..5, 0u32..5).prop_map(|(tasks, skipped)| started(tasks, skipped)),
+        1 => host().prop_map(|host| Event::HostUp { host, slots: 2 }),
+        1 => host().prop_map(|host| Event::HostLost { host, why: String::new() }),
+        3 => (0u64..6, host(), 0u32..2, prop::collection::vec(task(), 0..3))
+            .prop_map(|(segment, host, slot, tasks)| Event::SegmentSent { segment, host, slot, tasks }),
+        1 => (0u64..6, host(), float())
+            .prop_map(|(segment, host, load_s)| Event::Loaded { segment, host, slot: 0, load_s }),
+        3 => (0u64..6, task(), 1u32..4, host(), 0u32..2)
+            .prop_map(|(segment, task, attempt, host, slot)| Event::TaskStarted { segment, task, attempt, host, slot }),
+        3 => (0u64..6, task(), 1u32..4, host(), 0u32..2, float())
+            .prop_map(|(segment, task, attempt, host, slot, render_s)| Event::TaskDone {
+                segment, task, attempt, host, slot, render_s, file: None,
+            }),
+        3 => (0u64..6, task(), 1u32..4, host(), 0u32..2, verdict)
+            .prop_map(|(segment, task, attempt, host, slot, verdict)| Event::TaskFailed {
+                segment, task, attempt, host, slot, verdict: verdict.to_owned(), why: String::new(),
+            }),
+        2 => task().prop_map(|task| Event::TaskGivenUp { task, why: String::new() }),
+        2 => (0u64..6, host(), 0u32..2).prop_map(|(segment, host, slot)| Event::SegmentEnded { segment, host, slot }),
+        1 => Just(Event::Warning { text: String::new() }),
+        1 => Just(Event::Stopping),
+        1 => float().prop_map(|makespan_s| Event::JobEnded {
+            state: JobEnd::Interrupted, done: 0, failed: 0, makespan_s, lower_bound_s: Some(makespan_s),
+        }),
+    ]
+}
+
+fn any_events() -> impl Strategy<Value = Vec<Stamped>> {
+    // Times may run backwards, as clocks do.
+    prop::collection::vec(
+        (0i64..100, any_event()).prop_map(|(second, event)| at(second, event)),
+        0..60,
+    )
+}
+
+/// What holds after any events at all.
+fn assert_valid(state: &JobState) {
+    let is = |wanted: fn(&TaskPhase) -> bool| {
+        state
+            .tasks()
+            .values()
+            .filter(|task| wanted(&task.phase))
+            .count()
+    };
+    let TaskCounts {
+        total,
+        done,
+        failed,
+        skipped,
+    } = state.counts();
+    assert_eq!(
+        done as usize,
+        is(|phase| matches!(phase, TaskPhase::Done { .. }))
+    );
+    assert_eq!(
+        failed as usize,
+        is(|phase| matches!(phase, TaskPhase::GivenUp { .. }))
+    );
+    assert!(done + failed <= total && skipped <= done);
+    assert!(state.tasks().len() <= total as usize);
+    let by_hosts: u32 = state.hosts().values().map(|host| host.tasks).sum();
+    assert_eq!(by_hosts, done);
+    for (name, host) in state.hosts() {
+        assert!(host.renders >= host.tasks);
+        for number in [host.busy_s, host.load_s, host.render_s] {
+            assert!(number.is_finite() && number >= 0.0, "{name}: {number}");
+        }
+    }
+    for task in state.tasks().values() {
+        assert!(
+            task.segments
+                .iter()
+                .all(|segment| *segment < state.segment_next())
+        );
+        if let TaskPhase::Running { host, slot, .. } = &task.phase {
+            assert!(*slot < 2 && state.hosts().len() <= 2, "{host}");
+        }
+        if let Some(failure) = &task.last_failure {
+            assert!(failure.attempt <= task.attempts);
+        }
+    }
+    assert!(state.makespan_s().is_finite() && state.makespan_s() >= 0.0);
+    let eta = state.eta_s(Timestamp::from_second(50).unwrap());
+    assert!(eta.is_none_or(|eta| eta.is_finite() && eta >= 0.0));
+}
+
+proptest! {
+    #[test]
+    fn every_prefix_folds_to_a_valid_state(events in any_events()) {
+        let mut state = JobState::default();
+        assert_valid(&state);
+        for stamped in &events {
+            state.apply(stamped);
+            assert_valid(&state);
+        }
+    }
+
+    #[test]
+    fn a_fold_can_be_stopped_anywhere_and_gone_on_with(events in any_events(), at in any::<prop::sample::Index>()) {
+        let middle = if events.is_empty() { 0 } else { at.index(events.len()) };
+        let mut state = JobState::of(&events[..middle]);
+        for stamped in &events[middle..] {
+            state.apply(stamped);
+        }
+        prop_assert_eq!(state, JobState::of(&events));
+    }
+}

@@ -46,8 +46,6 @@ pub struct ReadReport {
     pub torn_bytes: u64,
     /// Bytes before those.
     pub whole_bytes: u64,
-    /// Whether the first line is a readable header.
-    pub(super) has_header: bool,
 }
 
 impl ReadReport {
@@ -146,7 +144,6 @@ fn take_record(
                 format: header.format,
             });
         }
-        report.has_header = true;
         return Ok(());
     }
     match serde_json::from_slice::<Stamped>(json) {
