@@ -14,6 +14,7 @@ mod hidden;
 mod printable;
 mod problem;
 mod signals;
+mod stored;
 mod stream;
 mod surroundings;
 mod tables;

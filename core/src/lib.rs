@@ -6,3 +6,5 @@ pub mod names;
 pub mod quantity;
 pub mod request;
 pub mod store;
+
+pub use framewright_kernel::frames::{FrameSet, FrameSetError};
