@@ -57,7 +57,7 @@ pub(crate) fn plan(_request: &Request, _around: &Surroundings) -> Result<PlanRep
     Err(not_joined("plan"))
 }
 
-/// Asks the adapter what is in the scene. [`crate::tables::inspect::report`] makes the document
+/// Asks the adapter what is in the scene. [`crate::scenes::inspect_report`] makes the document
 /// from the adapter's answer.
 pub(crate) fn inspect(
     _request: &Request,

@@ -13,6 +13,7 @@ mod exit;
 mod hidden;
 mod printable;
 mod problem;
+mod scenes;
 mod signals;
 mod stored;
 mod stream;

@@ -8,3 +8,4 @@ pub mod request;
 pub mod store;
 
 pub use framewright_kernel::frames::{FrameSet, FrameSetError};
+pub use framewright_plugin_api::data;
