@@ -3,7 +3,9 @@ pub mod event;
 pub mod farm;
 pub mod keys;
 pub mod names;
+pub mod output;
 pub mod quantity;
+pub mod report;
 pub mod request;
 pub mod store;
 

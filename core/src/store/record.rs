@@ -81,7 +81,9 @@ pub struct Settled {
 /// An output pattern as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredOutput {
-    /// Absolute, with `####`, and `{layer}` where layers are split.
+    /// Absolute and literal.
+    pub folder: PathBuf,
+    /// Below that folder, with `####`, and `{layer}` where layers are split.
     pub pattern: String,
     /// `png` or `exr`.
     pub format: String,

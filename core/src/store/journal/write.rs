@@ -113,6 +113,16 @@ impl JournalWriter {
             source,
         };
         let file = prepare(path, &found).map_err(fail)?;
+        let writer = Self::on_file(file, path, report).map_err(fail)?;
+        Ok((writer, found))
+    }
+
+    /// Write to an open file that ends where the next record begins.
+    pub(super) fn on_file(
+        file: File,
+        path: &Path,
+        report: impl FnMut(Done) + Send + 'static,
+    ) -> io::Result<Self> {
         let (orders, inbox) = sync_channel(QUEUE_MAX);
         let writer = Writer {
             file,
@@ -125,14 +135,12 @@ impl JournalWriter {
         };
         let thread = thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || writer.run(&inbox))
-            .map_err(fail)?;
-        let writer = Self {
+            .spawn(move || writer.run(&inbox))?;
+        Ok(Self {
             orders: Some(orders),
             given: Seq::default(),
             thread: Some(thread),
-        };
-        Ok((writer, found))
+        })
     }
 
     /// Append an event. Waits only while 65,536 records are ahead of it.
