@@ -4,6 +4,7 @@
 //! are bytes; what is not known is `null`, never a made-up nought.
 
 use framewright_core::request::Split;
+use framewright_core::store::Status;
 use serde::Serialize;
 
 /// Version of every document on this page.
@@ -22,31 +23,6 @@ impl<T> Document<T> {
         Self {
             format: FORMAT,
             body,
-        }
-    }
-}
-
-/// How a job stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum JobState {
-    Running,
-    Paused,
-    Interrupted,
-    Done,
-    Failed,
-    Cancelled,
-}
-
-impl JobState {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Interrupted => "interrupted",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
         }
     }
 }
@@ -84,7 +60,7 @@ pub(crate) struct HostReport {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct RenderReport {
     pub(crate) job: String,
-    pub(crate) state: JobState,
+    pub(crate) state: Status,
     pub(crate) tasks: TaskCounts,
     pub(crate) segments: u64,
     pub(crate) loads: u64,
@@ -229,7 +205,7 @@ pub(crate) struct JobsReport {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct JobReport {
     pub(crate) job: String,
-    pub(crate) state: JobState,
+    pub(crate) state: Status,
     pub(crate) scene: String,
     pub(crate) tasks: TaskCounts,
     /// RFC 3339, UTC.
@@ -255,13 +231,28 @@ pub(crate) struct LogsReport {
 }
 
 /// One log: what a renderer printed while it worked on a segment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct LogReport {
     pub(crate) segment: u64,
-    pub(crate) host: String,
+    /// `null` where the log's first line is damaged; so with the others.
+    pub(crate) host: Option<String>,
+    pub(crate) slot: Option<u32>,
     pub(crate) tasks: Vec<String>,
-    pub(crate) path: String,
-    pub(crate) bytes: u64,
+    pub(crate) note: Option<String>,
+    pub(crate) lines_count: u64,
+    /// Only where a task was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lines: Option<Vec<LineReport>>,
+}
+
+/// A line of a log.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct LineReport {
+    /// `out`, `err`, `task` or `note`.
+    pub(crate) kind: &'static str,
+    /// Since the segment was sent.
+    pub(crate) at_s: f64,
+    pub(crate) text: String,
 }
 
 /// `adapters list --format json`.

@@ -4,14 +4,17 @@
 
 use std::collections::BTreeMap;
 
+use framewright_core::FrameSet;
 use framewright_core::event::JobEnd;
 use framewright_core::request::Request;
+use framewright_core::store::Store;
 
 use crate::documents::{
     AdaptersReport, InspectReport, JobsReport, LogsReport, PlanReport, StatusReport,
 };
 use crate::problem::Presentable;
 use crate::signals::Orders;
+use crate::stored::{self, LogsWanted};
 use crate::stream::EventSink;
 use crate::surroundings::Surroundings;
 
@@ -54,7 +57,7 @@ pub(crate) fn plan(_request: &Request, _around: &Surroundings) -> Result<PlanRep
     Err(not_joined("plan"))
 }
 
-/// Asks the adapter what is in the scene. [`crate::tables::inspect::report`] makes the document
+/// Asks the adapter what is in the scene. [`crate::scenes::inspect_report`] makes the document
 /// from the adapter's answer.
 pub(crate) fn inspect(
     _request: &Request,
@@ -72,32 +75,29 @@ pub(crate) fn adapters(
     Err(not_joined("adapters list"))
 }
 
-/// All jobs, oldest first.
-pub(crate) fn jobs(_around: &Surroundings) -> Result<JobsReport, Presentable> {
-    Err(not_joined("jobs"))
+/// All jobs, oldest first, and a sentence for each that cannot be read.
+pub(crate) fn jobs(around: &Surroundings) -> Result<(JobsReport, Vec<String>), Presentable> {
+    stored::jobs(&Store::at(&around.state_dir))
 }
 
 /// One job. An id that fits none or several is an error of usage.
-pub(crate) fn status(_around: &Surroundings, _job: &str) -> Result<StatusReport, Presentable> {
-    Err(not_joined("status"))
+pub(crate) fn status(around: &Surroundings, job: &str) -> Result<StatusReport, Presentable> {
+    stored::status(&Store::at(&around.state_dir), job, jiff::Timestamp::now())
 }
 
-/// The logs of a job, or of those segments of it that held the task.
+/// The logs of a job, or of one task of it.
 pub(crate) fn logs(
-    _around: &Surroundings,
-    _job: &str,
-    _task: Option<&str>,
+    around: &Surroundings,
+    wanted: &LogsWanted<'_>,
 ) -> Result<LogsReport, Presentable> {
-    Err(not_joined("logs"))
+    stored::logs(&Store::at(&around.state_dir), wanted)
 }
 
 /// Whether a text is a frame set; the reason as a sentence where it is not.
 pub(crate) fn check_frame_set(text: &str) -> Result<(), String> {
-    if text.trim().is_empty() {
-        Err("it is empty".to_owned())
-    } else {
-        Ok(())
-    }
+    text.parse::<FrameSet>()
+        .map(drop)
+        .map_err(|error| error.to_string())
 }
 
 fn not_joined(command: &str) -> Presentable {

@@ -9,6 +9,9 @@ use std::io::Write;
 use framewright_core::farm::FarmError;
 use framewright_core::keys::KeysError;
 use framewright_core::quantity::QuantityError;
+use framewright_core::store::{
+    ClaimError, CreateError, FindError, JobFolderError, LockError, LogError,
+};
 use serde::Serialize;
 
 use crate::args::low::Format;
@@ -118,6 +121,74 @@ impl From<KeysError> for Presentable {
 impl From<QuantityError> for Presentable {
     fn from(error: QuantityError) -> Self {
         Self::usage(error.to_string())
+    }
+}
+
+/// An error and its causes as one sentence.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors repeat their cause already.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+impl From<FindError> for Presentable {
+    fn from(error: FindError) -> Self {
+        let problem = Self::usage(with_causes(&error));
+        match error {
+            FindError::Unknown { .. } | FindError::Ambiguous { .. } => {
+                problem.hint("framewright jobs lists them")
+            }
+            FindError::Io { .. } => problem,
+        }
+    }
+}
+
+impl From<JobFolderError> for Presentable {
+    fn from(error: JobFolderError) -> Self {
+        Self::fault(with_causes(&error))
+    }
+}
+
+impl From<LogError> for Presentable {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Io { .. } => Self::fault(with_causes(&error)),
+            LogError::UnknownTask { .. } => Self::usage(with_causes(&error)),
+        }
+    }
+}
+
+impl From<CreateError> for Presentable {
+    fn from(error: CreateError) -> Self {
+        Self::usage(with_causes(&error))
+            .hint("jobs are kept in the user's state folder; set XDG_STATE_HOME to another one")
+    }
+}
+
+impl From<ClaimError> for Presentable {
+    fn from(error: ClaimError) -> Self {
+        let problem = Self::usage(with_causes(&error));
+        match error {
+            ClaimError::Held { .. } => {
+                problem.hint("name another output with -o, or wait for that job")
+            }
+            ClaimError::Io { .. } => problem,
+        }
+    }
+}
+
+impl From<LockError> for Presentable {
+    fn from(error: LockError) -> Self {
+        Self::usage(with_causes(&error))
     }
 }
 

@@ -5,7 +5,9 @@ pub mod keys;
 pub mod names;
 pub mod output;
 pub mod quantity;
+pub mod report;
 pub mod request;
 pub mod store;
 
-pub use framewright_kernel::frames;
+pub use framewright_kernel::frames::{self, FrameSet, FrameSetError};
+pub use framewright_plugin_api::data;

@@ -316,3 +316,7 @@ fn note(text: &str) -> Result<String, Presentable> {
     }
     Ok(text.to_owned())
 }
+
+#[cfg(test)]
+#[path = "settle_tests.rs"]
+mod tests;

@@ -16,6 +16,7 @@ use crate::display::{Loudness, loudness};
 use crate::documents::Document;
 use crate::engine;
 use crate::exit::Exit;
+use crate::printable::printable;
 use crate::problem::Presentable;
 use crate::surroundings::Surroundings;
 use crate::tables;
@@ -36,7 +37,8 @@ pub(crate) fn run(low: Low, format: &mut Format) -> Result<Exit, Presentable> {
             })
         }
         Command::Jobs => {
-            let report = engine::jobs(&around()?)?;
+            let (report, warnings) = engine::jobs(&around()?)?;
+            warn(&warnings);
             answer(*format, report, |report| {
                 tables::jobs::list(report, tables::stdout_width(), &TimeZone::system())
             })
@@ -47,7 +49,7 @@ pub(crate) fn run(low: Low, format: &mut Format) -> Result<Exit, Presentable> {
                 tables::jobs::one(report, tables::stdout_width(), &TimeZone::system())
             })
         }
-        Command::Logs(args) => logs::run(&args, *format, &around()?),
+        Command::Logs(args) => logs::run(&args, common.verbose, *format, &around()?),
         Command::Adapters {
             what: AdaptersCommand::List,
         } => {
@@ -79,6 +81,13 @@ fn completions(shell: Shell) -> Result<Exit, Presentable> {
     clap_complete::generate(shell, &mut args::command(), "framewright", &mut script);
     print(&script)?;
     Ok(Exit::Done)
+}
+
+/// Tells people what is worth knowing beside a result.
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        let _ = writeln!(anstream::stderr(), "warning: {}", printable(warning));
+    }
 }
 
 /// Prints a result in the format asked for.

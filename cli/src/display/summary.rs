@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use framewright_core::event::JobEnd;
+use framewright_core::store::Status;
 
 use super::tally::Tally;
 use super::words::{count, time};
-use crate::documents::{HostReport, JobState, RenderReport, TaskCounts};
+use crate::documents::{HostReport, RenderReport, TaskCounts};
 use crate::engine::Outcome;
 use crate::printable::{for_shell, printable};
 
@@ -19,16 +20,16 @@ pub(crate) fn report(tally: &Tally, outcome: &Outcome) -> RenderReport {
     let lower_bound_s = tally.end.and_then(|end| end.lower_bound_s);
     let makespan_s = tally.end.map_or(0.0, |end| end.makespan_s);
     let mut outputs = outcome.earlier_outputs.clone();
-    outputs.extend(tally.outputs.iter().cloned());
+    outputs.extend(tally.done.values().flatten().cloned());
     outputs.sort();
     outputs.dedup();
     RenderReport {
         job: outcome.job.clone(),
         state: match outcome.state {
-            JobEnd::Done => JobState::Done,
-            JobEnd::Failed => JobState::Failed,
-            JobEnd::Interrupted => JobState::Interrupted,
-            JobEnd::Cancelled => JobState::Cancelled,
+            JobEnd::Done => Status::Done,
+            JobEnd::Failed => Status::Failed,
+            JobEnd::Interrupted => Status::Interrupted,
+            JobEnd::Cancelled => Status::Cancelled,
         },
         tasks: TaskCounts {
             total: tally.total,
@@ -89,13 +90,13 @@ pub(crate) fn text(report: &RenderReport, retries: u64) -> String {
         }
     }
     match report.state {
-        JobState::Interrupted => {
+        Status::Interrupted => {
             lines.push(format!(
                 "go on with: framewright render --resume {}",
                 for_shell(&report.job)
             ));
         }
-        JobState::Failed => {
+        Status::Failed => {
             lines.push(format!(
                 "see the logs:   framewright logs {}",
                 for_shell(&report.job)
@@ -105,7 +106,7 @@ pub(crate) fn text(report: &RenderReport, retries: u64) -> String {
                 for_shell(&report.job)
             ));
         }
-        JobState::Running | JobState::Paused | JobState::Done | JobState::Cancelled => {}
+        Status::Running | Status::Paused | Status::Done | Status::Cancelled => {}
     }
     lines.push(String::new());
     lines.join("\n")
@@ -115,10 +116,10 @@ fn headline(report: &RenderReport) -> String {
     let tasks = report.tasks;
     let all = count(u64::from(tasks.total), "frame", "frames");
     let mut parts = vec![match report.state {
-        JobState::Done => format!("done: {all} in {}", time(report.makespan_s)),
+        Status::Done => format!("done: {all} in {}", time(report.makespan_s)),
         state => format!(
             "{}: {} of {all} in {}",
-            state.word(),
+            state.as_str(),
             tasks.done,
             time(report.makespan_s)
         ),

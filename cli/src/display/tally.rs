@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use framewright_core::event::{Event, JobEnd, Stamped};
+use framewright_core::store::{VERDICT_COMMIT, VERDICT_LOST};
 use jiff::Timestamp;
 
 use crate::documents::Failure;
@@ -75,8 +76,6 @@ pub(crate) struct Tally {
     pub(crate) job: Option<String>,
     pub(crate) total: u32,
     pub(crate) skipped: u32,
-    /// Committed by this controller.
-    pub(crate) done: u32,
     pub(crate) segments: u64,
     pub(crate) loads: u64,
     pub(crate) load_s: f64,
@@ -87,7 +86,8 @@ pub(crate) struct Tally {
     pub(crate) hosts: BTreeMap<String, Host>,
     /// Tasks given up, in order.
     pub(crate) failures: Vec<Failure>,
-    pub(crate) outputs: Vec<String>,
+    /// Tasks committed by this controller, and where, if anywhere.
+    pub(crate) done: BTreeMap<String, Option<String>>,
     pub(crate) warnings: Vec<String>,
     pub(crate) stopping: bool,
     pub(crate) end: Option<End>,
@@ -226,11 +226,10 @@ impl Tally {
                 render_s,
                 file,
             } => {
-                self.done += 1;
+                self.done
+                    .insert(task.clone(), file.as_ref().map(|file| file.path.clone()));
                 self.render_s += render_s;
                 self.hosts.entry(host.clone()).or_default().tasks += 1;
-                self.outputs
-                    .extend(file.iter().map(|file| file.path.clone()));
                 self.recent.push_back(now);
                 if self.recent.len() > RECENT_MAX {
                     self.recent.pop_front();
@@ -243,10 +242,13 @@ impl Tally {
                 attempt: _,
                 host,
                 slot,
-                verdict: _,
+                verdict,
                 why: _,
             } => {
                 self.attempts_failed += 1;
+                if verdict == VERDICT_COMMIT || verdict == VERDICT_LOST {
+                    self.done.remove(task);
+                }
                 *self.failed_attempts.entry(task.clone()).or_default() += 1;
                 self.task_over(host, *slot, task, now);
             }
@@ -335,17 +337,22 @@ impl Tally {
         }
     }
 
+    /// Tasks committed by this controller.
+    fn done_count(&self) -> u32 {
+        u32::try_from(self.done.len()).unwrap_or(u32::MAX)
+    }
+
     /// Tasks that are settled one way or the other.
     pub(crate) fn settled(&self) -> u32 {
         let given_up = u32::try_from(self.failures.len()).unwrap_or(u32::MAX);
         self.skipped
-            .saturating_add(self.done)
+            .saturating_add(self.done_count())
             .saturating_add(given_up)
     }
 
     /// Committed tasks, earlier ones included.
     pub(crate) fn committed(&self) -> u32 {
-        self.skipped.saturating_add(self.done)
+        self.skipped.saturating_add(self.done_count())
     }
 
     /// Slots on which a task is being rendered or checked.
@@ -450,7 +457,7 @@ mod tests {
             Some(Doing::Waiting)
         );
         assert_eq!(step(at(5, ended(1, "n1", 0))), Some(Doing::Waiting));
-        assert_eq!((tally.done, tally.loads, tally.segments), (1, 1, 1));
+        assert_eq!((tally.committed(), tally.loads, tally.segments), (1, 1, 1));
         assert_eq!(tally.hosts["n1"].busy_s, 5.0);
     }
 
@@ -517,6 +524,20 @@ mod tests {
             }]
         );
         assert_eq!(tally.settled(), 1);
+    }
+
+    #[test]
+    fn a_commit_that_is_taken_back_counts_no_more() {
+        let mut tally = Tally::default();
+        tally.apply(&at(0, started(1)));
+        tally.apply(&at(1, done(1, "a:1", "n1", 0, 1.0)));
+        assert_eq!(tally.committed(), 1);
+        let mut event = failed(1, "a:1", 1, "n1", 0);
+        if let Event::TaskFailed { verdict, .. } = &mut event {
+            *verdict = VERDICT_COMMIT.into();
+        }
+        tally.apply(&at(1, event));
+        assert_eq!((tally.committed(), tally.done.len()), (0, 0));
     }
 
     #[test]

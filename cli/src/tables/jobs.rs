@@ -1,11 +1,12 @@
 //! Jobs, for people: the list, and one of them.
 
+use framewright_core::store::Status;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{cell, table, text as table_text};
 use crate::display::words::{count, time};
-use crate::documents::{JobState, JobsReport, StatusReport, TaskCounts};
+use crate::documents::{JobsReport, StatusReport, TaskCounts};
 use crate::printable::{for_shell, printable};
 
 /// The list, times in this zone.
@@ -20,7 +21,7 @@ pub(crate) fn list(report: &JobsReport, width: Option<u16>, zone: &TimeZone) -> 
     for job in &report.jobs {
         rows.add_row([
             cell(&job.job),
-            job.state.word().to_owned(),
+            job.state.as_str().to_owned(),
             done(job.tasks),
             job.tasks.failed.to_string(),
             started(job.started, zone),
@@ -40,7 +41,7 @@ pub(crate) fn one(report: &StatusReport, width: Option<u16>, zone: &TimeZone) ->
         started(job.started, zone)
     );
     text.push_str(&format!("{:<9}{}\n", "scene", printable(&job.scene)));
-    let mut state = format!("{}, {} tasks done", job.state.word(), done(job.tasks));
+    let mut state = format!("{}, {} tasks done", job.state.as_str(), done(job.tasks));
     if job.tasks.failed > 0 {
         state.push_str(&format!(", {} failed", job.tasks.failed));
     }
@@ -74,7 +75,7 @@ pub(crate) fn one(report: &StatusReport, width: Option<u16>, zone: &TimeZone) ->
         text.push('\n');
         text.push_str(&table_text(rows, &[1]));
     }
-    if matches!(job.state, JobState::Interrupted | JobState::Paused) {
+    if matches!(job.state, Status::Interrupted | Status::Paused) {
         let left = job.tasks.total.saturating_sub(job.tasks.done);
         let left = count(u64::from(left), "task is left", "tasks are left");
         text.push_str(&format!(
@@ -100,7 +101,7 @@ mod tests {
     use super::*;
     use crate::documents::{Failure, HostReport, JobReport};
 
-    fn job(state: JobState) -> JobReport {
+    fn job(state: Status) -> JobReport {
         JobReport {
             job: "0198c0de".into(),
             state,
@@ -117,11 +118,11 @@ mod tests {
 
     #[test]
     fn a_list_is_one_line_a_job_when_piped() {
-        let mut second = job(JobState::Done);
+        let mut second = job(Status::Done);
         second.scene = format!("/shots/{}\n.blend", "x".repeat(200));
         let text = list(
             &JobsReport {
-                jobs: vec![job(JobState::Running), second],
+                jobs: vec![job(Status::Running), second],
             },
             None,
             &TimeZone::UTC,
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_list_keeps_to_a_narrow_terminal() {
-        let mut long = job(JobState::Done);
+        let mut long = job(Status::Done);
         long.scene = format!("/shots/{}.blend", "x".repeat(200));
         let text = list(&JobsReport { jobs: vec![long] }, Some(60), &TimeZone::UTC);
         assert!(
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn one_job_shows_hosts_failures_and_how_to_go_on() {
         let report = StatusReport {
-            job: job(JobState::Interrupted),
+            job: job(Status::Interrupted),
             hosts: vec![HostReport {
                 name: "n1".into(),
                 tasks: 120,
@@ -187,7 +188,7 @@ mod tests {
     #[test]
     fn the_documents_have_the_keys_that_are_promised() {
         let report = StatusReport {
-            job: job(JobState::Running),
+            job: job(Status::Running),
             hosts: vec![],
             failures: vec![],
             eta_s: Some(2.5),

@@ -81,3 +81,87 @@ fn segments(report: &PlanReport, width: Option<u16>, all: bool) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents::{Document, PlanScene, PlanSegment, Predicted};
+    use framewright_core::request::Split;
+
+    fn report(segments: u64) -> PlanReport {
+        let segment = |id: u64| PlanSegment {
+            id,
+            host: "n1".into(),
+            layer: String::new(),
+            frames: format!("{id}"),
+            tile: None,
+            start_s: 0.0,
+            end_s: 72.0,
+        };
+        PlanReport {
+            adapter: "stub".into(),
+            scene: PlanScene {
+                frames: "1-60".into(),
+                fps: 24.0,
+                width: 320,
+                height: 180,
+                layers: vec![],
+                load_s: Some(8.0),
+                frame_s: None,
+                memory_bytes: None,
+                assets: vec![],
+            },
+            split: Split::Frames,
+            tasks: 60,
+            segments: (1..=segments).map(segment).collect(),
+            predicted: Predicted {
+                makespan_s: 72.0,
+                lower_bound_s: 60.0,
+                ratio: 1.2,
+                load_s: 8.0,
+                loads: 1,
+                hosts_busy_max: 1,
+            },
+            warnings: vec!["be careful".into()],
+        }
+    }
+
+    #[test]
+    fn a_plan_ends_with_what_it_predicts() {
+        let text = text(&report(2), None, false);
+        assert_eq!(
+            text,
+            "stub: frames 1-60, 320 x 180 pixels, load 8.0s, frame unknown\n\
+             60 tasks in 2 segments\n\
+             \n\
+             SEGMENT  HOST  FRAMES  START    END\n\
+             \u{20}     1  n1    1        0.0s  1m12s\n\
+             \u{20}     2  n1    2        0.0s  1m12s\n\
+             \n\
+             predicted: 1m12s with 1 load (8.0s of loading) on 1 busy host at most; \
+             no schedule takes less than 1m00s: 1.20 times that\n\
+             warning: be careful\n"
+        );
+    }
+
+    #[test]
+    fn a_long_plan_is_cut_unless_all_is_asked_for() {
+        assert!(text(&report(60), None, false).contains("and 20 more; -v shows all\n"));
+        assert!(!text(&report(60), None, true).contains("more; -v"));
+    }
+
+    #[test]
+    fn the_document_has_every_key_that_is_promised() {
+        let json = serde_json::to_string(&Document::new(report(1))).unwrap();
+        assert_eq!(
+            json,
+            concat!(
+                r#"{"format":1,"adapter":"stub","scene":{"frames":"1-60","fps":24.0,"width":320,"height":180,"layers":[],"#,
+                r#""load_s":8.0,"frame_s":null,"memory_bytes":null,"assets":[]},"split":"frames","tasks":60,"#,
+                r#""segments":[{"id":1,"host":"n1","layer":"","frames":"1","tile":null,"start_s":0.0,"end_s":72.0}],"#,
+                r#""predicted":{"makespan_s":72.0,"lower_bound_s":60.0,"ratio":1.2,"load_s":8.0,"loads":1,"hosts_busy_max":1},"#,
+                r#""warnings":["be careful"]}"#
+            )
+        );
+    }
+}

@@ -1,0 +1,268 @@
+//! What an adapter found in a scene, as the documents show it.
+
+use framewright_core::FrameSet;
+use framewright_core::data::{Asset, Basis, Cost, Layer, Scene, Scope};
+
+use crate::documents::{
+    AfterReport, AssetReport, BasisReport, InspectReport, InspectScene, LayerReport, PlanScene,
+    TilesReport,
+};
+
+/// `inspect`, from the adapter's id and answer.
+pub(crate) fn inspect_report(adapter: &str, scene: &Scene) -> InspectReport {
+    let costs = &scene.costs;
+    InspectReport {
+        adapter: adapter.to_owned(),
+        scene: InspectScene {
+            frames: frames(scene),
+            step: scene.step.max(1),
+            fps: scene.fps,
+            width: scene.width,
+            height: scene.height,
+            camera: scene.camera.clone(),
+            cameras: scene.cameras.clone(),
+            engine: scene.engine.clone(),
+            layers: scene
+                .layers
+                .iter()
+                .map(|layer| layer_report(layer, true))
+                .collect(),
+            load_s: known(costs.load_s),
+            call_s: known(costs.call_s),
+            frame_s: known(costs.frame_s),
+            memory_bytes: Some(scene.memory_bytes).filter(|bytes| *bytes > 0),
+            basis: BasisReport {
+                load_s: basis(costs.load_s),
+                call_s: basis(costs.call_s),
+                frame_s: basis(costs.frame_s),
+            },
+            assets: scene.assets.iter().map(asset).collect(),
+            tiles: TilesReport {
+                exact: scene.tiles.exact,
+                margin: scene.tiles.margin,
+                why: scene.tiles.why.clone(),
+            },
+            warnings: scene.warnings.clone(),
+        },
+    }
+}
+
+/// The scene of a `plan` for these frames.
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "called by engine::plan once that is joined")
+)]
+pub(crate) fn plan_scene(scene: &Scene, frames: &FrameSet) -> PlanScene {
+    PlanScene {
+        frames: frames.to_string(),
+        fps: scene.fps,
+        width: scene.width,
+        height: scene.height,
+        layers: scene
+            .layers
+            .iter()
+            .map(|layer| layer_report(layer, false))
+            .collect(),
+        load_s: known(scene.costs.load_s),
+        frame_s: known(scene.costs.frame_s),
+        memory_bytes: Some(scene.memory_bytes).filter(|bytes| *bytes > 0),
+        assets: scene.assets.iter().map(asset).collect(),
+    }
+}
+
+/// The scene's own frames as a frame set; as it stands in the scene where it is none.
+fn frames(scene: &Scene) -> String {
+    let (first, last, step) = (scene.first, scene.last, scene.step.max(1));
+    let separator = if first < 0 || last < 0 { ".." } else { "-" };
+    match (first == last, step) {
+        (true, _) => first.to_string(),
+        (false, 1) => format!("{first}{separator}{last}"),
+        (false, step) => format!("{first}{separator}{last}x{step}"),
+    }
+}
+
+fn layer_report(layer: &Layer, with_passes: bool) -> LayerReport {
+    let scope = |scope| match scope {
+        Scope::Frame => "frame",
+        Scope::Layer => "layer",
+    };
+    LayerReport {
+        name: layer.name.clone(),
+        after: layer
+            .after
+            .iter()
+            .map(|after| AfterReport {
+                layer: after.layer.clone(),
+                scope: scope(after.scope),
+            })
+            .collect(),
+        weight: layer.weight,
+        passes: with_passes.then(|| layer.passes.clone()),
+    }
+}
+
+fn asset(asset: &Asset) -> AssetReport {
+    AssetReport {
+        path: asset.path.clone(),
+        bytes: asset.bytes,
+        missing: asset.missing,
+    }
+}
+
+/// A cost that somebody knows: the number of an unknown one means nothing.
+fn known(cost: Cost) -> Option<f64> {
+    (cost.basis != Basis::Unknown && cost.seconds.is_finite()).then_some(cost.seconds)
+}
+
+fn basis(cost: Cost) -> &'static str {
+    match cost.basis {
+        Basis::Unknown => "unknown",
+        Basis::Estimated => "estimated",
+        Basis::Declared => "declared",
+        Basis::Measured => "measured",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::documents::Document;
+    use framewright_core::data::{After, Costs, Tiling};
+
+    fn scene() -> Scene {
+        Scene {
+            first: 1,
+            last: 100,
+            step: 2,
+            fps: 24.0,
+            width: 320,
+            height: 180,
+            camera: Some("Cam".into()),
+            cameras: vec!["Cam".into(), "Other".into()],
+            engine: Some("CYCLES".into()),
+            layers: vec![
+                Layer {
+                    name: "beauty".into(),
+                    weight: 1.0,
+                    passes: vec!["Combined".into()],
+                    ..Layer::default()
+                },
+                Layer {
+                    name: "shadow".into(),
+                    weight: 0.3,
+                    after: vec![After {
+                        layer: "beauty".into(),
+                        scope: Scope::Frame,
+                    }],
+                    ..Layer::default()
+                },
+            ],
+            costs: Costs {
+                load_s: Cost {
+                    seconds: 8.0,
+                    basis: Basis::Measured,
+                },
+                call_s: Cost::default(),
+                frame_s: Cost {
+                    seconds: 2.5,
+                    basis: Basis::Estimated,
+                },
+            },
+            memory_bytes: 64 << 20,
+            assets: vec![
+                Asset {
+                    path: "/tex/wood.png".into(),
+                    bytes: 1024,
+                    missing: false,
+                    kind: "image".into(),
+                },
+                Asset {
+                    path: "/tex/gone.png".into(),
+                    bytes: 0,
+                    missing: true,
+                    kind: "image".into(),
+                },
+            ],
+            tiles: Tiling {
+                exact: false,
+                margin: 0,
+                why: "the compositor is used".into(),
+            },
+            warnings: vec!["1 texture is missing".into()],
+            ..Scene::default()
+        }
+    }
+
+    #[test]
+    fn the_document_has_every_key_that_is_promised() {
+        let json =
+            serde_json::to_string(&Document::new(inspect_report("blender", &scene()))).unwrap();
+        assert_eq!(
+            json,
+            concat!(
+                r#"{"format":1,"adapter":"blender","scene":{"frames":"1-100x2","step":2,"fps":24.0,"width":320,"height":180,"#,
+                r#""camera":"Cam","cameras":["Cam","Other"],"engine":"CYCLES","#,
+                r#""layers":[{"name":"beauty","after":[],"weight":1.0,"passes":["Combined"]},"#,
+                r#"{"name":"shadow","after":[{"layer":"beauty","scope":"frame"}],"weight":0.3,"passes":[]}],"#,
+                r#""load_s":8.0,"call_s":null,"frame_s":2.5,"memory_bytes":67108864,"#,
+                r#""basis":{"load_s":"measured","call_s":"unknown","frame_s":"estimated"},"#,
+                r#""assets":[{"path":"/tex/wood.png","bytes":1024,"missing":false},{"path":"/tex/gone.png","bytes":0,"missing":true}],"#,
+                r#""tiles":{"exact":false,"margin":0,"why":"the compositor is used"},"warnings":["1 texture is missing"]}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn people_see_the_missing_asset_and_the_unknown_cost() {
+        let text = crate::tables::inspect::text(&inspect_report("blender", &scene()), None);
+        insta::assert_snapshot!(text, @r#"
+        adapter    blender
+        frames     1-100x2 at 24 a second
+        picture    320 x 180 pixels
+        engine     CYCLES
+        camera     Cam (and 1 other)
+        load       8.0s (measured)
+        call       unknown
+        frame      2.5s (estimated)
+        memory     64MiB
+        tiles      not exact: the compositor is used
+
+        LAYER   WEIGHT  AFTER   PASSES
+        beauty    1.00          Combined
+        shadow    0.30  beauty
+
+        ASSET             SIZE
+        /tex/gone.png  missing
+        /tex/wood.png     1KiB
+
+        warning: 1 texture is missing
+        "#);
+    }
+
+    #[test]
+    fn the_scene_s_frames_are_a_frame_set() {
+        for (first, last, step) in [
+            (1, 1, 1),
+            (1, 100, 1),
+            (-10, -1, 1),
+            (-10, 20, 5),
+            (5, 1, 0),
+        ] {
+            let text = frames(&Scene {
+                first,
+                last,
+                step,
+                ..Scene::default()
+            });
+            assert_eq!(text.parse::<FrameSet>().is_ok(), first <= last, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_plan_leaves_passes_out() {
+        let frames = "1-9".parse::<FrameSet>().unwrap();
+        let json = serde_json::to_string(&plan_scene(&scene(), &frames)).unwrap();
+        assert!(!json.contains("passes"), "{json}");
+        assert!(json.starts_with(r#"{"frames":"1-9","#), "{json}");
+    }
+}
