@@ -3,6 +3,8 @@ use framewright_plugin_api::replay::{self, End};
 
 use super::*;
 
+mod model;
+
 #[test]
 fn recorded_sessions_are_answered_as_recorded() {
     for (name, recording) in [
