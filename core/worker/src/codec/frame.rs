@@ -112,6 +112,10 @@ impl Decoder {
     ///
     /// # Errors
     /// When the bytes are not a message; every later call gives an error too.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "no iterator: what comes next depends on what was pushed and on the type asked for"
+    )]
     pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, DecodeError> {
         let Some(payload) = self.payload()? else {
             return Ok(None);
