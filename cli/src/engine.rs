@@ -1,19 +1,27 @@
 //! Every call from the command line into the library that does the work.
 //!
-//! What is not joined yet answers with an error that says so; nothing here makes up a result.
+//! Here the library is told what the program found around it, and its futures are waited for.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::time::Duration;
 
 use framewright_core::FrameSet;
-use framewright_core::event::JobEnd;
+use framewright_core::adapters::{Launcher, SearchPlan, find_adapters};
+use framewright_core::event::{JobEnd, Stamped};
 use framewright_core::request::Request;
+use framewright_core::run::{self, RunEnd, Stop};
 use framewright_core::store::Store;
+use tokio::sync::mpsc;
 
 use crate::documents::{
     AdaptersReport, InspectReport, JobsReport, LogsReport, PlanReport, StatusReport,
 };
+use crate::exit::Exit;
 use crate::problem::Presentable;
-use crate::signals::Orders;
+use crate::scenes;
+use crate::signals::{Order, Orders};
 use crate::stored::{self, LogsWanted};
 use crate::stream::EventSink;
 use crate::surroundings::Surroundings;
@@ -39,40 +47,75 @@ pub(crate) struct Outcome {
     pub(crate) speeds: BTreeMap<String, f64>,
     /// Whether the output disk filled, which ends a job with exit code 1.
     pub(crate) disk_full: bool,
+    /// Where the adapter broke its contract: a job that fails then ends with exit code 4.
+    pub(crate) adapter_faults: Vec<String>,
 }
 
 /// Renders. Events go to `events` as they happen; `orders` says when to finish or stop. Returns
 /// when nothing of the job runs any more.
 pub(crate) fn render(
-    _wanted: Wanted,
-    _around: &Surroundings,
-    _events: &EventSink,
-    _orders: Orders,
+    wanted: Wanted,
+    around: &Surroundings,
+    events: &EventSink,
+    orders: Orders,
 ) -> Result<Outcome, Presentable> {
-    Err(not_joined("render"))
+    block_on(async {
+        let surroundings = surroundings(around);
+        let mut sink = |stamped: &Stamped| events.send(stamped.clone());
+        match wanted {
+            Wanted::New(request) => {
+                let mut orders = orders;
+                // Looking into a scene can take minutes; whoever wants to stop then stops.
+                let prepared = tokio::select! {
+                    prepared = run::prepare(&surroundings, *request) => prepared?,
+                    Some(_) = orders.recv() => return Err(interrupted()),
+                };
+                let stops = stops(orders);
+                let end = run::render(&surroundings, prepared, stops, &mut sink).await?;
+                Ok(outcome(end, Vec::new()))
+            }
+            Wanted::Resume(job) => {
+                let earlier = stored::outputs(&Store::at(&around.state_dir), &job);
+                let end = run::resume(&surroundings, &job, stops(orders), &mut sink).await?;
+                Ok(outcome(end, earlier))
+            }
+        }
+    })
 }
 
 /// Says what `render` would do.
-pub(crate) fn plan(_request: &Request, _around: &Surroundings) -> Result<PlanReport, Presentable> {
-    Err(not_joined("plan"))
+pub(crate) fn plan(request: &Request, around: &Surroundings) -> Result<PlanReport, Presentable> {
+    let (prepared, plan) = block_on(async {
+        let prepared = run::prepare(&surroundings(around), request.clone()).await?;
+        let plan = run::plan(&prepared)?;
+        Ok::<_, Presentable>((prepared, plan))
+    })?;
+    Ok(scenes::plan_report(&prepared, &plan))
 }
 
-/// Asks the adapter what is in the scene. [`crate::scenes::inspect_report`] makes the document
-/// from the adapter's answer.
+/// Asks the adapter what is in the scene.
 pub(crate) fn inspect(
-    _request: &Request,
-    _around: &Surroundings,
+    request: &Request,
+    around: &Surroundings,
 ) -> Result<InspectReport, Presentable> {
-    Err(not_joined("inspect"))
+    let found = block_on(run::inspect_scene(&surroundings(around), request))?;
+    let mut report = scenes::inspect_report(&found.description.id, &found.scene);
+    report.scene.warnings.extend(found.notes);
+    Ok(report)
 }
 
 /// All adapters that are found, in search order, unusable ones with the reason.
 /// `adapter_path` is what was typed; the environment's comes after it.
 pub(crate) fn adapters(
-    _adapter_path: &[std::path::PathBuf],
-    _around: &Surroundings,
+    adapter_path: &[std::path::PathBuf],
+    around: &Surroundings,
 ) -> Result<AdaptersReport, Presentable> {
-    Err(not_joined("adapters list"))
+    let mut plan = surroundings(around).adapters;
+    plan.explicit = adapter_path
+        .iter()
+        .map(|path| around.working_folder.join(path))
+        .collect();
+    Ok(AdaptersReport::of(&block_on(find_adapters(&plan))))
 }
 
 /// All jobs, oldest first, and a sentence for each that cannot be read.
@@ -100,8 +143,72 @@ pub(crate) fn check_frame_set(text: &str) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-fn not_joined(command: &str) -> Presentable {
-    Presentable::fault(format!(
-        "this build of framewright cannot {command}: the part that does it is not joined"
-    ))
+/// One thread carries the whole controller: it waits nearly all the time, and the rest is short.
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("the system has a descriptor and a timer left for us")
+        .block_on(work)
+}
+
+fn surroundings(around: &Surroundings) -> run::Surroundings {
+    let launcher = Launcher::new([around.executable.as_os_str(), OsStr::new("adapter-host")]);
+    let folder = around.executable.parent();
+    let installed = around.data_dirs.iter().map(|dir| dir.join("framewright/adapters"));
+    let beside = folder.and_then(Path::parent).map(|dir| dir.join("lib/framewright/adapters"));
+    run::Surroundings {
+        executable: around.executable.clone(),
+        state_dir: around.state_dir.clone(),
+        adapters: SearchPlan {
+            launcher,
+            explicit: Vec::new(),
+            variable: around.adapter_path.clone(),
+            project: Some(around.working_folder.join(".framewright/adapters")),
+            installed: installed.chain(beside).collect(),
+            build: folder.map(Path::to_owned),
+        },
+        heartbeat: HEARTBEAT,
+        link_deadline: LINK_DEADLINE,
+    }
+}
+
+/// How often both ends of a link say something.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long a link may take to open.
+const LINK_DEADLINE: Duration = Duration::from_secs(30);
+
+fn stops(mut orders: Orders) -> mpsc::UnboundedReceiver<Stop> {
+    let (sender, stops) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Some(order) = orders.recv().await {
+            let stop = match order {
+                Order::Finish => Stop::Finish,
+                Order::Stop => Stop::Now,
+            };
+            if sender.send(stop).is_err() {
+                return;
+            }
+        }
+    });
+    stops
+}
+
+fn outcome(end: RunEnd, earlier_outputs: Vec<String>) -> Outcome {
+    Outcome {
+        job: end.job,
+        state: end.state,
+        earlier_outputs,
+        speeds: end.speeds,
+        disk_full: end.disk_full.is_some(),
+        adapter_faults: end.adapter_faults,
+    }
+}
+
+fn interrupted() -> Presentable {
+    Presentable {
+        message: "interrupted before the render began".to_owned(),
+        hint: None,
+        exit: Exit::Interrupted,
+    }
 }

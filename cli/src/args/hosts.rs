@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use framewright_core::farm::{Farm, Host, SLOTS_MAX};
-use framewright_core::request::{HostEntry, LinkKind};
+use framewright_core::request::{FarmLimits, HostEntry, LinkKind};
 
 use crate::args::low::JobArgs;
 use crate::printable::shown;
@@ -18,6 +18,8 @@ pub(crate) const LOCAL: &str = "local";
 pub(crate) struct Chosen {
     /// The hosts.
     pub(crate) hosts: Vec<HostEntry>,
+    /// Limits of the farm.
+    pub(crate) limits: FarmLimits,
     /// Sentences.
     pub(crate) warnings: Vec<String>,
 }
@@ -34,6 +36,7 @@ pub(crate) fn choose(args: &JobArgs, around: &Surroundings) -> Result<Chosen, Pr
     let farm_wanted = args.hosts.is_some() || !args.host.is_empty();
     let mut chosen = Chosen {
         hosts: Vec::new(),
+        limits: FarmLimits::default(),
         warnings: Vec::new(),
     };
     if farm_wanted || args.local.is_none() {
@@ -88,11 +91,10 @@ fn from_farm(farm: &Farm, args: &JobArgs, chosen: &mut Chosen) -> Result<(), Pre
             chosen.warnings.push(without_effect(host, &keys));
         }
     }
-    if !farm.limits.dispatch_interval.is_zero() || farm.limits.loads_max.is_some() {
-        chosen
-            .warnings
-            .push(format!("{}: [limits] has no effect yet", shown(&farm.file)));
-    }
+    chosen.limits = FarmLimits {
+        dispatch_interval_s: farm.limits.dispatch_interval.as_secs_f64(),
+        loads_max: farm.limits.loads_max,
+    };
     Ok(())
 }
 

@@ -47,7 +47,11 @@ pub(crate) fn settle(
     if let Some(priority) = &args.priority {
         frame_set("--priority", priority)?;
     }
-    let Chosen { hosts, warnings } = hosts::choose(args, around)?;
+    let Chosen {
+        hosts,
+        limits,
+        warnings,
+    } = hosts::choose(args, around)?;
     let request = Request {
         scene,
         adapter: args.adapter.clone(),
@@ -89,6 +93,7 @@ pub(crate) fn settle(
             .map(|text| text.parse::<Bytes>().map(|bytes| bytes.0))
             .transpose()?,
         hosts,
+        limits,
         settings: settings(&args.set)?,
         retries: retries(args.retries)?,
         task_limit_s: args.task_limit.as_deref().map(task_limit).transpose()?,

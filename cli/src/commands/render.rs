@@ -65,6 +65,7 @@ pub(crate) fn run(
 fn exit(outcome: &Outcome, listener: &signals::Listener) -> Exit {
     match outcome.state {
         JobEnd::Done => Exit::Done,
+        JobEnd::Failed if !outcome.adapter_faults.is_empty() => Exit::Fault,
         JobEnd::Failed | JobEnd::Cancelled => Exit::Failed,
         JobEnd::Interrupted if outcome.disk_full => Exit::Failed,
         JobEnd::Interrupted => listener.exit(),

@@ -74,6 +74,8 @@ pub(super) struct Controller<'a> {
     pub(super) channels: BTreeMap<usize, Vec<String>>,
     pub(super) numbers: Numbers,
     pub(super) doors: Doors,
+    /// The first segment of this controller; smaller numbers are earlier controllers'.
+    pub(super) first_segment: u64,
     warnings: u32,
     finished: Option<Outcome>,
     stopping: bool,
@@ -148,6 +150,7 @@ impl<'a> Controller<'a> {
         let (sessions, from_sessions) = mpsc::channel(SESSION_NEWS_MAX);
         let (reconnects, from_reconnects) = mpsc::unbounded_channel();
         let Opened { farm, journal, done, state } = opened;
+        let first_segment = state.segment_next();
         let mut controller = Self {
             around,
             job,
@@ -167,6 +170,7 @@ impl<'a> Controller<'a> {
             channels: BTreeMap::new(),
             numbers: Numbers::default(),
             doors: Doors { links, sessions, reconnects },
+            first_segment,
             warnings: 0,
             finished: None,
             stopping: false,
@@ -387,6 +391,7 @@ impl<'a> Controller<'a> {
             JobEnd::Interrupted
         };
         let lower_bound_s = self.measured_bound();
+        let speeds = self.speeds();
         self.emit(Event::JobEnded {
             state,
             done: counts.done,
@@ -397,12 +402,19 @@ impl<'a> Controller<'a> {
         if state != JobEnd::Interrupted {
             self.job.remove_scratch();
         }
-        let Self { journal, state: job_state, adapter_faults, disk_full, broken, .. } = self;
+        let Self { job, journal, state: job_state, adapter_faults, disk_full, broken, .. } = self;
         journal.close().map_err(|error| RunError::Journal { why: error.to_string() })?;
         if let Some(error) = broken {
             return Err(error);
         }
-        Ok(RunEnd { job: self.job.id().to_owned(), state, job_state, adapter_faults, disk_full })
+        Ok(RunEnd {
+            job: job.id().to_owned(),
+            state,
+            job_state,
+            speeds,
+            adapter_faults,
+            disk_full,
+        })
     }
 }
 

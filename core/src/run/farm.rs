@@ -38,11 +38,15 @@ pub(super) fn make(job: &Job, state: &JobState, done: &[bool]) -> Result<Farm, S
 
 /// The kernel for a settled request.
 pub(super) fn farm(prepared: &Prepared, past: Option<Past<'_>>) -> Result<Farm, String> {
-    let request = &prepared.request;
-    let tags = Tags::of(request)?;
+    let tags = Tags::of(&prepared.request)?;
     let job = KernelJob::new(spec(prepared, &tags, past)?).map_err(|error| error.to_string())?;
-    let hosts = request.hosts.iter().map(|host| host_spec(host, &tags)).collect();
-    Ok(Farm::new(job, hosts))
+    Ok(Farm::new(job, hosts(prepared)?))
+}
+
+/// The hosts of a settled request.
+pub(super) fn hosts(prepared: &Prepared) -> Result<Vec<HostSpec>, String> {
+    let tags = Tags::of(&prepared.request)?;
+    Ok(prepared.request.hosts.iter().map(|host| host_spec(host, &tags)).collect())
 }
 
 fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobSpec, String> {

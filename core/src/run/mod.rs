@@ -12,20 +12,21 @@ mod farm;
 mod hosts;
 mod job;
 mod measured;
-//mod plan;
+mod plan;
 mod prepare;
 mod session;
 mod slots;
 mod start;
 mod tasks;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
 
 pub use activity::{ActivityError, Concluded, Question, inspect, probe};
-//pub use plan::{Plan, PlannedSegment, Predicted, plan};
+pub use plan::{Plan, PlanError, PlannedSegment, Predicted, plan};
 pub use prepare::{Inspection, PrepareError, Prepared, inspect_scene, prepare};
 pub use start::{RenderError, render, resume};
 pub use tasks::{TaskFacts, TaskList};
@@ -68,6 +69,8 @@ pub struct RunEnd {
     pub state: JobEnd,
     /// What is known of it.
     pub job_state: JobState,
+    /// Speed of each host as learned, by name.
+    pub speeds: BTreeMap<String, f64>,
     /// Broken contracts of the adapter, one sentence each.
     pub adapter_faults: Vec<String>,
     /// The output disk is full: one sentence.

@@ -1,0 +1,111 @@
+//! `plan`: the same kernel as in a render, driven through virtual time by what is expected.
+//!
+//! There is no estimate here that the dispatcher does not make itself: what is shown is what the
+//! kernel did in a world where every declared cost is true and nothing fails.
+
+use framewright_kernel::bound::predicted_bound;
+use framewright_kernel::sim::{SimError, World, simulate};
+use thiserror::Error;
+
+use super::farm;
+use super::prepare::Prepared;
+
+/// Why there is no plan.
+#[derive(Debug, Error)]
+pub enum PlanError {
+    /// The job does not fit the kernel, or the farm.
+    #[error("{0}")]
+    Job(String),
+    /// No host may take it.
+    #[error("no host of the farm has the memory and the tags that this job needs")]
+    NoHost,
+    /// The simulation found a fault of the kernel.
+    #[error("the plan failed: {0}")]
+    Sim(#[from] SimError),
+}
+
+/// What a render is expected to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Segments in the order in which they are sent.
+    pub segments: Vec<PlannedSegment>,
+    /// Sums.
+    pub predicted: Predicted,
+}
+
+/// A segment as it is expected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlannedSegment {
+    /// Its number.
+    pub segment: u64,
+    /// Host's name.
+    pub host: String,
+    /// Slot on that host.
+    pub slot: u32,
+    /// Its layer; empty where the scene is rendered as it is.
+    pub layer: String,
+    /// Its frames, rising.
+    pub frames: Vec<i32>,
+    /// When it is sent, in seconds from the start.
+    pub start_s: f64,
+    /// When its slot is free again.
+    pub end_s: f64,
+}
+
+/// What a render is expected to take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Predicted {
+    /// From the start to the last frame.
+    pub makespan_s: f64,
+    /// No schedule could end sooner.
+    pub lower_bound_s: f64,
+    /// Loading, summed over slots.
+    pub load_s: f64,
+    /// How often a scene is loaded.
+    pub loads: u32,
+    /// Most slots that are busy at once.
+    pub slots_busy_max: u32,
+}
+
+/// Plans a settled request.
+pub fn plan(prepared: &Prepared) -> Result<Plan, PlanError> {
+    let hosts = farm::hosts(prepared).map_err(PlanError::Job)?;
+    let farm = farm::farm(prepared, None).map_err(PlanError::Job)?;
+    let bound = predicted_bound(farm.job(), &hosts).ok_or(PlanError::NoHost)?;
+    let world = World::predicted(farm.job(), &hosts);
+    let trace = simulate(world, farm)?;
+    let slots: Vec<(&str, u32)> = prepared
+        .request
+        .hosts
+        .iter()
+        .flat_map(|host| (0..host.slots).map(|slot| (host.name.as_str(), slot)))
+        .collect();
+    let segments = trace
+        .segments
+        .iter()
+        .filter(|segment| !segment.tasks.is_empty())
+        .map(|segment| {
+            let (host, slot) = slots[segment.slot.0 as usize];
+            let first = prepared.tasks.facts(segment.tasks[0]);
+            PlannedSegment {
+                segment: segment.segment.0,
+                host: host.to_owned(),
+                slot,
+                layer: first.layer.to_owned(),
+                frames: segment.tasks.iter().map(|t| prepared.tasks.facts(*t).frame).collect(),
+                start_s: segment.start.as_secs_f64(),
+                end_s: segment.end.as_secs_f64(),
+            }
+        })
+        .collect();
+    Ok(Plan {
+        segments,
+        predicted: Predicted {
+            makespan_s: trace.makespan.as_secs_f64(),
+            lower_bound_s: bound.as_secs_f64(),
+            load_s: trace.load_time.as_secs_f64(),
+            loads: trace.loads,
+            slots_busy_max: trace.busy_max,
+        },
+    })
+}
