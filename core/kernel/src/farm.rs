@@ -1,0 +1,427 @@
+//! The farm: one deterministic function of its events.
+//!
+//! [`Farm::handle`] takes what happened, [`Farm::drain`] gives what to do about it, and
+//! [`Farm::next_alarm`] says when a [`Event::Tick`] is due if nothing else happens before. Decisions
+//! are made in `drain`: several events at one moment (all hosts coming up, say) are best handled
+//! together and drained once, so that shares are reckoned for all of them.
+//!
+//! It refuses to know names, files, clocks or chance.
+//!
+//! # The fence
+//! A segment's number is used once, ever. An event that names a segment which has no lease on the
+//! task (its host was lost, its tail was cut away, it is over, it never was) changes nothing, with
+//! one exception: a picture of a task that has none yet is as good as any and wins, whoever made
+//! it. Every other picture is answered by [`Action::Discard`]. A second [`Action::Commit`] of a task
+//! comes only after [`Event::CommitFailed`] of the first.
+//!
+//! # Invariants
+//! Checked whole by [`Farm::check`]: a task is in exactly one phase and one place; it is leased to
+//! at most one slot; a slot has at most one segment; sums equal what they sum up; a job that has
+//! work and a slot which may take it is never still.
+
+mod blame;
+mod check;
+mod cut;
+mod dispatch;
+mod learn;
+mod limits;
+mod progress;
+mod queue;
+mod ready;
+mod share;
+mod slots;
+mod tasks;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use check::Broken;
+pub use slots::Presence;
+pub use tasks::Phase;
+pub use view::{Counts, HostView, SlotView, TaskView};
+
+use crate::event::{Action, Event, Outcome, StopReason};
+use crate::hosts::{HostSpec, SLOTS_MAX};
+use crate::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
+use crate::job::Job;
+use crate::time::Time;
+use blame::{Licence, Trouble};
+use dispatch::Class;
+use learn::Learned;
+use queue::Queue;
+use slots::{Host, Slot, Work};
+use tasks::{PHASES, Row};
+
+/// A job on its hosts.
+#[derive(Clone, Debug)]
+pub struct Farm {
+    job: Job,
+    rows: Vec<Row>,
+    layers: Vec<LayerState>,
+    hosts: Vec<Host>,
+    slots: Vec<Slot>,
+    classes: Vec<Class>,
+    learned: Learned,
+
+    /// How many tasks are in each phase.
+    counts: [u32; PHASES],
+    /// Where each segment runs that is not over.
+    live: BTreeMap<SegmentId, SlotId>,
+    /// Slots with nothing to do whose host is up.
+    idle: BTreeSet<SlotId>,
+    /// Whose picture is on its way to its final place.
+    committing: BTreeMap<TaskId, SegmentId>,
+    /// Where tasks failed that are not final yet.
+    trouble: BTreeMap<TaskId, Trouble>,
+    /// When a running segment has been silent for too long.
+    deadlines: BTreeSet<(Time, SlotId)>,
+    /// Segments sent to cold slots that have not loaded yet.
+    loading: u32,
+
+    now: Time,
+    next_segment: SegmentId,
+    /// No send before this.
+    send_after: Time,
+    licence: Licence,
+    mode: Mode,
+    /// Whether something changed that may let a task be sent.
+    stirred: bool,
+    /// When slots that are idle now may get something though nothing happens.
+    wake: Option<Time>,
+    actions: Vec<Action>,
+}
+
+#[derive(Clone, Debug)]
+struct LayerState {
+    queue: Queue,
+    class: usize,
+    undivided: bool,
+    /// Tasks not committed.
+    left: u32,
+    /// Tasks waiting for others.
+    blocked: u32,
+    /// Segments of it that are not over.
+    live: u32,
+    /// Whether what stands on all of it was given up.
+    doomed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Tasks are sent.
+    Running,
+    /// What runs is finished, nothing is sent.
+    Draining { outcome: Outcome },
+    /// Everything is being stopped.
+    Cancelling,
+    /// Nothing happens any more.
+    Finished { outcome: Outcome },
+}
+
+impl Farm {
+    /// A farm whose hosts have not answered yet.
+    ///
+    /// # Panics
+    /// When there are more than [`SLOTS_MAX`] slots.
+    #[must_use]
+    pub fn new(job: Job, hosts: Vec<HostSpec>) -> Farm {
+        let slot_count: u64 = hosts.iter().map(|host| u64::from(host.slots)).sum();
+        assert!(
+            slot_count <= u64::from(SLOTS_MAX),
+            "too many slots: {slot_count}"
+        );
+        let load = job.costs().load;
+        let learned = Learned::new(
+            job.layers().len(),
+            hosts
+                .iter()
+                .map(|host| (host.speed, host.expected_load(load))),
+        );
+        let (classes, class_of) = dispatch::classes(&job, &hosts);
+        let mut farm = Farm {
+            rows: vec![Row::NEW; job.task_count() as usize],
+            layers: layer_states(&job, &class_of),
+            slots: Vec::with_capacity(slot_count as usize),
+            hosts: Vec::with_capacity(hosts.len()),
+            classes,
+            learned,
+            counts: [0; PHASES],
+            live: BTreeMap::new(),
+            idle: BTreeSet::new(),
+            committing: BTreeMap::new(),
+            trouble: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            loading: 0,
+            now: Time::ZERO,
+            next_segment: job.first_segment(),
+            send_after: Time::ZERO,
+            licence: Licence::default(),
+            mode: Mode::Running,
+            stirred: true,
+            wake: None,
+            actions: Vec::new(),
+            job,
+        };
+        for spec in hosts {
+            farm.add_host(spec);
+        }
+        farm.take_up();
+        farm.give_up_hopeless();
+        farm
+    }
+
+    fn add_host(&mut self, spec: HostSpec) {
+        let host = HostId::at(self.hosts.len());
+        let first_slot = self.slots.len() as u32;
+        self.slots.extend((0..spec.slots).map(|_| Slot {
+            host,
+            warm: false,
+            work: Work::Away,
+        }));
+        self.hosts.push(Host {
+            spec,
+            first_slot,
+            presence: Presence::Expected,
+            streak: 0,
+            last_failed: None,
+            rest_until: None,
+            rests: 0,
+        });
+    }
+
+    /// Brings the state to where earlier runs of the job left it.
+    fn take_up(&mut self) {
+        for &(task, attempts) in self.job.attempts() {
+            self.rows[task.index()].attempts = attempts.0;
+        }
+        self.counts[Phase::Blocked as usize] = self.job.task_count();
+        for index in 0..self.job.done().len() {
+            let task = self.job.done()[index];
+            self.set_phase(task, Phase::Committed);
+            self.layers[self.job.layer_of(task).index()].left -= 1;
+        }
+        for task in self.job.tasks() {
+            if self.rows[task.index()].phase == Phase::Blocked && self.needs_met(task) {
+                self.enqueue(task);
+            }
+        }
+    }
+
+    /// Takes what happened. Time never goes back: an earlier `now` counts as the latest one.
+    pub fn handle(&mut self, now: Time, event: &Event) {
+        self.now = self.now.max(now);
+        if let Mode::Finished { .. } = self.mode {
+            if let Event::Rendered { segment, task, .. } = *event {
+                self.actions.push(Action::Discard { segment, task });
+            }
+            return;
+        }
+        match *event {
+            Event::HostUp { host } => self.host_up(host),
+            Event::HostLost { host, for_good } => self.host_lost(host, for_good),
+            Event::SlotCooled { slot } => self.cooled(slot),
+            Event::Loaded { segment, took } => self.loaded(segment, took),
+            Event::TaskBegun { segment, task } => self.begun(segment, task),
+            Event::Rendered {
+                segment,
+                task,
+                took,
+            } => self.rendered(segment, task, took),
+            Event::Committed { segment, task } => self.committed(segment, task),
+            Event::CommitFailed {
+                segment,
+                task,
+                disk_full,
+            } => self.commit_failed(segment, task, disk_full),
+            Event::TaskFailed {
+                segment,
+                task,
+                fault,
+            } => self.task_failed(segment, task, fault),
+            Event::Kept { segment, keep } => self.kept(segment, keep),
+            Event::SegmentOver { segment } => self.segment_over(segment),
+            Event::Drain => self.drain_job(Outcome::Interrupted),
+            Event::Cancel => self.cancel(),
+            Event::Tick => {}
+        }
+        self.expire();
+    }
+
+    /// What to do, in this order. Empty until something is handled again.
+    pub fn drain(&mut self) -> Vec<Action> {
+        self.decide();
+        std::mem::take(&mut self.actions)
+    }
+
+    /// As [`Farm::drain`], into a list that can be used again; what was in it stays.
+    pub fn drain_into(&mut self, actions: &mut Vec<Action>) {
+        self.decide();
+        actions.append(&mut self.actions);
+    }
+
+    fn decide(&mut self) {
+        if self.mode == Mode::Running && self.is_stirred() {
+            self.stirred = false;
+            self.dispatch();
+            self.wake = self.next_chance();
+        }
+        self.finish();
+    }
+
+    fn is_stirred(&self) -> bool {
+        self.stirred || self.wake.is_some_and(|wake| wake <= self.now)
+    }
+
+    /// When [`Event::Tick`] is due, unless something else is handled and drained before. May lie
+    /// in the past, which means at once.
+    #[must_use]
+    pub fn next_alarm(&self) -> Option<Time> {
+        if let Mode::Finished { .. } = self.mode {
+            return None;
+        }
+        let deadline = self.deadlines.first().map(|(time, _)| *time);
+        let wake = self.wake.filter(|_| self.mode == Mode::Running);
+        [deadline, wake].into_iter().flatten().min()
+    }
+
+    fn drain_job(&mut self, outcome: Outcome) {
+        if self.mode != Mode::Running {
+            return;
+        }
+        self.mode = Mode::Draining { outcome };
+        for (segment, slot) in self.live_segments() {
+            self.let_end(segment, slot);
+        }
+    }
+
+    /// Cuts a segment to what it has begun, or stops it where it has begun nothing.
+    fn let_end(&mut self, segment: SegmentId, slot: SlotId) {
+        let Some(running) = self.slots[slot.index()].segment_mut() else {
+            return;
+        };
+        if running.next == 0 {
+            self.stop(slot, StopReason::Drain);
+        } else if running.untouched() > 0 && running.stopping.is_none() {
+            // A cut that was asked for before would have left more.
+            let keep = running.next as u32;
+            let before = running.cut.replace(slots::Cutting { thief: None });
+            if let Some(thief) = before.and_then(|cut| cut.thief) {
+                self.free_thief(thief, segment);
+            }
+            self.actions.push(Action::Cut { segment, keep });
+        }
+    }
+
+    fn cancel(&mut self) {
+        self.mode = Mode::Cancelling;
+        for (_, slot) in self.live_segments() {
+            self.stop(slot, StopReason::Cancel);
+        }
+    }
+
+    fn live_segments(&self) -> Vec<(SegmentId, SlotId)> {
+        self.live.iter().map(|(id, slot)| (*id, *slot)).collect()
+    }
+
+    /// Asks once for a segment's renderer to be ended.
+    fn stop(&mut self, slot: SlotId, reason: StopReason) {
+        let Some(segment) = self.slots[slot.index()].segment_mut() else {
+            return;
+        };
+        if segment.stopping.is_some() {
+            return;
+        }
+        segment.stopping = Some(reason);
+        let segment = segment.id;
+        self.set_deadline(slot, None);
+        self.actions.push(Action::Stop { segment, reason });
+    }
+
+    fn finish(&mut self) {
+        let all_final =
+            self.count(Phase::Committed) + self.count(Phase::GivenUp) == self.job.task_count();
+        let outcome = match self.mode {
+            Mode::Finished { .. } => return,
+            _ if all_final && self.count(Phase::GivenUp) == 0 => Outcome::Done,
+            _ if all_final => Outcome::Failed,
+            Mode::Running => return,
+            _ if !self.live.is_empty() || !self.committing.is_empty() => return,
+            Mode::Draining { outcome } => outcome,
+            Mode::Cancelling => Outcome::Cancelled,
+        };
+        for (_, slot) in self.live_segments() {
+            let segment = self.slots[slot.index()].segment();
+            // One whose every task came through is about to end by itself.
+            if segment.is_some_and(|segment| segment.open > 0) {
+                self.stop(slot, StopReason::LostRace);
+            }
+        }
+        self.mode = Mode::Finished { outcome };
+        self.actions.push(Action::Finished { outcome });
+    }
+
+    fn count(&self, phase: Phase) -> u32 {
+        self.counts[phase as usize]
+    }
+
+    fn set_phase(&mut self, task: TaskId, phase: Phase) {
+        let layer = self.job.layer_of(task).index();
+        let row = &mut self.rows[task.index()];
+        self.counts[row.phase as usize] -= 1;
+        self.counts[phase as usize] += 1;
+        let blocked = &mut self.layers[layer].blocked;
+        *blocked += u32::from(phase == Phase::Blocked);
+        *blocked -= u32::from(row.phase == Phase::Blocked);
+        row.phase = phase;
+    }
+
+    fn units(&self, task: TaskId) -> u64 {
+        self.job.units(task.0..task.0 + 1)
+    }
+
+    /// Puts a task where it waits for a slot.
+    fn enqueue(&mut self, task: TaskId) {
+        self.set_phase(task, Phase::Ready);
+        let units = self.units(task);
+        let layer = &mut self.layers[self.job.layer_of(task).index()];
+        layer.queue.units += units;
+        if layer.undivided {
+            layer.queue.bulk.insert(task.0);
+        } else if self.trouble.contains_key(&task) {
+            layer.queue.retry.insert(task);
+        } else if self.job.priority().binary_search(&task).is_ok() {
+            layer.queue.urgent.insert(task);
+        } else {
+            layer.queue.bulk.insert(task.0);
+        }
+        self.stirred = true;
+    }
+
+    fn dequeue(&mut self, task: TaskId) {
+        let units = self.units(task);
+        let layer = &mut self.layers[self.job.layer_of(task).index()];
+        let found = layer.queue.remove(task, units);
+        debug_assert!(found, "task {task} does not wait");
+    }
+}
+
+fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
+    job.layers()
+        .iter()
+        .zip(class_of)
+        .map(|(layer, class)| LayerState {
+            queue: Queue::default(),
+            class: *class,
+            undivided: layer.is_undivided() || job.policy().is_undivided(),
+            left: layer.range().len() as u32,
+            blocked: layer.range().len() as u32,
+            live: 0,
+            doomed: false,
+        })
+        .collect()
+}
+
+/// The layer at a place in the job's list.
+fn layer_at(index: usize) -> LayerId {
+    LayerId::at(index)
+}

@@ -1,0 +1,275 @@
+//! The farm's invariants, checked from scratch. O(tasks + slots): for tests and simulations.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use super::slots::{Presence, Segment, Stage, Work};
+use super::tasks::{PHASES, Phase};
+use super::{Farm, Mode};
+use crate::ids::{SlotId, TaskId};
+
+/// An invariant that does not hold: a fault of this crate.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the farm's state is broken: {what}")]
+pub struct Broken {
+    /// What does not hold.
+    pub what: String,
+}
+
+/// Fails with a sentence unless a condition holds.
+macro_rules! hold {
+    ($condition:expr, $($what:tt)+) => {
+        if !$condition {
+            return Err(Broken { what: format!($($what)+) });
+        }
+    };
+}
+
+impl Farm {
+    /// Checks every invariant of the state.
+    pub fn check(&self) -> Result<(), Broken> {
+        self.check_counts()?;
+        self.check_queues()?;
+        self.check_slots()?;
+        self.check_leases()?;
+        self.check_needs()?;
+        self.check_sets()
+    }
+
+    fn check_counts(&self) -> Result<(), Broken> {
+        let mut counts = [0; PHASES];
+        for row in &self.rows {
+            counts[row.phase as usize] += 1;
+        }
+        hold!(
+            counts == self.counts,
+            "phases are {counts:?}, counted {:?}",
+            self.counts
+        );
+        for (index, layer) in self.layers.iter().enumerate() {
+            let range = self.job.layer(super::layer_at(index)).range();
+            let rows = &self.rows[range.start as usize..range.end as usize];
+            let count = |phase| rows.iter().filter(|row| row.phase == phase).count() as u32;
+            let left = rows.len() as u32 - count(Phase::Committed);
+            hold!(
+                layer.left == left,
+                "layer {index} has {left} left, counted {}",
+                layer.left
+            );
+            let blocked = count(Phase::Blocked);
+            hold!(
+                layer.blocked == blocked,
+                "layer {index} has {blocked} blocked tasks"
+            );
+            let ready = count(Phase::Ready);
+            hold!(
+                layer.queue.count() == ready,
+                "layer {index} has {ready} ready tasks"
+            );
+        }
+        Ok(())
+    }
+
+    fn check_queues(&self) -> Result<(), Broken> {
+        for (index, layer) in self.layers.iter().enumerate() {
+            let queue = &layer.queue;
+            let first = queue.urgent.iter().chain(&queue.retry).copied();
+            let waiting = first.chain(queue.bulk.iter().flatten().map(TaskId));
+            let mut units = 0;
+            // As many as are ready, each once (counts were compared), each ready and of the layer.
+            let mut seen = std::collections::BTreeSet::new();
+            for task in waiting {
+                units += self.units(task);
+                hold!(seen.insert(task), "task {task} waits twice");
+                let phase = self.rows[task.index()].phase;
+                hold!(phase == Phase::Ready, "task {task} waits but is {phase:?}");
+                let layer = self.job.layer_of(task).index();
+                hold!(layer == index, "task {task} waits with layer {index}");
+            }
+            hold!(
+                units == queue.units,
+                "the cost that waits in layer {index} is off"
+            );
+        }
+        Ok(())
+    }
+
+    fn check_slots(&self) -> Result<(), Broken> {
+        let mut live = BTreeMap::new();
+        let mut loading = 0;
+        for (index, slot) in self.slots.iter().enumerate() {
+            let id = SlotId::at(index);
+            let up = self.hosts[slot.host.index()].presence == Presence::Up;
+            let away = matches!(slot.work, Work::Away);
+            hold!(up != away, "slot {id} does not match its host");
+            let idle = matches!(slot.work, Work::Idle);
+            hold!(
+                idle == self.idle.contains(&id),
+                "slot {id} is listed wrongly as idle"
+            );
+            if let Some(segment) = slot.segment() {
+                let doubled = live.insert(segment.id, id);
+                hold!(doubled.is_none(), "segment {} runs twice", segment.id);
+                hold!(
+                    segment.id < self.next_segment,
+                    "segment {} is unborn",
+                    segment.id
+                );
+                loading += u32::from(matches!(segment.stage, Stage::Sent { cold: true }));
+                self.check_segment(id, segment)?;
+            }
+            if let Work::Thief { victim } = slot.work {
+                let victim = self.live.get(&victim);
+                let cut = victim.and_then(|slot| self.slots[slot.index()].segment()?.cut);
+                let waited = cut.is_some_and(|cut| cut.thief == Some(id));
+                hold!(waited, "slot {id} waits for a cut that nobody makes");
+            }
+        }
+        hold!(live == self.live, "the list of running segments is off");
+        hold!(
+            loading == self.loading,
+            "{loading} load, counted {}",
+            self.loading
+        );
+        Ok(())
+    }
+
+    fn check_segment(&self, slot: SlotId, segment: &Segment) -> Result<(), Broken> {
+        let id = segment.id;
+        hold!(
+            segment.next <= segment.tasks.len(),
+            "segment {id} began more than it has"
+        );
+        let leased = |task: &&TaskId| self.rows[task.index()].lease() == Some(slot);
+        let open = segment.tasks.iter().filter(leased).count();
+        hold!(
+            open == segment.open,
+            "segment {id} has {open} open, counted {}",
+            segment.open
+        );
+        let untouched = &segment.tasks[segment.next..];
+        let units: u64 = untouched.iter().map(|task| self.units(*task)).sum();
+        hold!(
+            units == segment.units,
+            "the cost left of segment {id} is off"
+        );
+        for task in &segment.tasks {
+            let layer = self.job.layer_of(*task);
+            hold!(layer == segment.layer, "segment {id} spans layers");
+        }
+        let listed = |due| self.deadlines.contains(&(due, slot));
+        hold!(
+            segment.deadline.is_none_or(listed),
+            "segment {id} has no deadline listed"
+        );
+        let quiet = segment.stopping.is_none() || segment.deadline.is_none();
+        hold!(quiet, "segment {id} is stopped and has a deadline");
+        let host = self.slots[slot.index()].host;
+        let class = &self.classes[self.layers[segment.layer.index()].class];
+        hold!(class.has(host), "segment {id} runs where it may not");
+        Ok(())
+    }
+
+    /// Each lease is held by the one segment that lists the task.
+    fn check_leases(&self) -> Result<(), Broken> {
+        let mut leases = 0;
+        for (index, row) in self.rows.iter().enumerate() {
+            let task = TaskId::at(index);
+            hold!(
+                row.lease().is_some() || !row.is_out(),
+                "task {task} is out with nobody"
+            );
+            let Some(slot) = row.lease() else {
+                continue;
+            };
+            leases += 1;
+            hold!(
+                !matches!(row.phase, Phase::Blocked | Phase::Ready),
+                "task {task} is {:?} and leased",
+                row.phase
+            );
+            let segment = self.slots[slot.index()].segment();
+            let times = segment.map_or(0, |segment| {
+                segment.tasks.iter().filter(|other| **other == task).count()
+            });
+            hold!(
+                times == 1,
+                "task {task} is leased to slot {slot}, which has it {times} times"
+            );
+        }
+        let open: usize = self
+            .slots
+            .iter()
+            .filter_map(|slot| slot.segment())
+            .map(|segment| segment.open)
+            .sum();
+        hold!(
+            open == leases,
+            "{leases} tasks are leased, segments hold {open}"
+        );
+        Ok(())
+    }
+
+    fn check_needs(&self) -> Result<(), Broken> {
+        for (index, row) in self.rows.iter().enumerate() {
+            let task = TaskId::at(index);
+            let blocked = match row.phase {
+                Phase::Blocked => true,
+                Phase::GivenUp => continue,
+                Phase::Ready
+                | Phase::Leased
+                | Phase::Begun
+                | Phase::Committing
+                | Phase::Committed => false,
+            };
+            // What an earlier run committed may stand on what is rendered again.
+            let done =
+                row.phase == Phase::Committed && self.job.done().binary_search(&task).is_ok();
+            hold!(
+                done || blocked != self.needs_met(task),
+                "task {task} is {:?}",
+                row.phase
+            );
+        }
+        Ok(())
+    }
+
+    fn check_sets(&self) -> Result<(), Broken> {
+        for task in self.committing.keys() {
+            let phase = self.rows[task.index()].phase;
+            hold!(
+                phase == Phase::Committing,
+                "task {task} is committed and {phase:?}"
+            );
+        }
+        let committing = self.counts[Phase::Committing as usize] as usize;
+        hold!(
+            committing == self.committing.len(),
+            "{committing} tasks are being committed"
+        );
+        let deadlines = self
+            .slots
+            .iter()
+            .filter_map(|slot| slot.segment()?.deadline);
+        hold!(
+            deadlines.count() == self.deadlines.len(),
+            "a deadline is left over"
+        );
+        for task in self.trouble.keys() {
+            hold!(
+                !self.rows[task.index()].is_final(),
+                "task {task} is final and in trouble"
+            );
+        }
+        let still = self.live.is_empty() && self.committing.is_empty();
+        let waiting =
+            self.counts[Phase::Blocked as usize] > 0 && self.counts[Phase::Ready as usize] == 0;
+        let stuck = self.mode == Mode::Running && still && waiting;
+        hold!(
+            !stuck,
+            "everything that is left waits for something that nobody makes"
+        );
+        Ok(())
+    }
+}

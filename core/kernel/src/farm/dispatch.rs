@@ -1,0 +1,457 @@
+//! Who gets what: sending segments.
+//!
+//! Layers that the same hosts can take form a *class*; classes with the fewest slots are served
+//! first. Within a class, shares are reckoned over everything that waits and over all slots of the
+//! class, running ones included (they are ready when their segment is predicted to end), so that
+//! an early finisher does not take more than its part. Each idle slot then takes its share from
+//! the front of the first layer that has something for it: a segment never spans layers.
+//!
+//! A slot that has to load for each segment gets its whole share in one. Where the renderer stays
+//! loaded a segment costs next to nothing, so a slot gets half its share at first and the next half
+//! of what is left then: what is sent late is sized by what was learned.
+//!
+//! One round costs O(S log S) for S slots of the class, whatever the number of tasks.
+
+use super::share::{Reach, whole_shares};
+use super::slots::{Segment, Slot, Stage, Work};
+use super::{Farm, Mode, Phase, Presence};
+use crate::event::Action;
+use crate::hosts::HostSpec;
+use crate::ids::{Attempt, HostId, LayerId, SegmentId, SlotId, TaskId};
+use crate::job::Job;
+use crate::policy::Policy;
+use crate::time::{Span, Time};
+
+/// A segment shall take at least this many times as long as it takes to send.
+const SENDS: f64 = 50.0;
+/// Shortest segment of a kept renderer, in seconds, while there is more to do.
+const KEPT_MIN_S: f64 = 0.25;
+/// Royal Render's rule: raise a segment that would last less than this.
+const ROYAL_MIN_S: f64 = 60.0;
+/// While slots are idle, running segments are looked at again after this part of a mean task,
+const LOOK_PART: f64 = 0.05;
+/// but not sooner than this,
+const LOOK_MIN_S: f64 = 0.01;
+/// and not later than this.
+const LOOK_MAX_S: f64 = 30.0;
+
+/// Layers that the same hosts can take.
+#[derive(Clone, Debug)]
+pub(super) struct Class {
+    /// Ascending.
+    pub hosts: Vec<HostId>,
+    pub layers: Vec<LayerId>,
+}
+
+/// The classes, those with the fewest slots first, and the class of each layer.
+pub(super) fn classes(job: &Job, hosts: &[HostSpec]) -> (Vec<Class>, Vec<usize>) {
+    let mut classes: Vec<Class> = Vec::new();
+    for (index, layer) in job.layers().iter().enumerate() {
+        let able = |host: &HostSpec| host.can_take(layer.memory(), layer.tags());
+        let able: Vec<HostId> = (0..hosts.len())
+            .filter(|host| able(&hosts[*host]))
+            .map(HostId::at)
+            .collect();
+        let layer = LayerId::at(index);
+        match classes.iter_mut().find(|class| class.hosts == able) {
+            Some(class) => class.layers.push(layer),
+            None => classes.push(Class {
+                hosts: able,
+                layers: vec![layer],
+            }),
+        }
+    }
+    let slots = |host: &HostId| u64::from(hosts[host.index()].slots);
+    classes.sort_by_key(|class| class.hosts.iter().map(slots).sum::<u64>());
+    let mut class_of = vec![0; job.layers().len()];
+    for (index, class) in classes.iter().enumerate() {
+        for layer in &class.layers {
+            class_of[layer.index()] = index;
+        }
+    }
+    (classes, class_of)
+}
+
+impl Class {
+    pub fn has(&self, host: HostId) -> bool {
+        self.hosts.binary_search(&host).is_ok()
+    }
+}
+
+/// How much a segment shall hold.
+#[derive(Clone, Copy, Debug)]
+enum Amount {
+    Tasks(u32),
+    /// Seconds on a host of speed 1.
+    Seconds(f64),
+}
+
+impl Farm {
+    pub(super) fn dispatch(&mut self) {
+        for class in 0..self.classes.len() {
+            self.dispatch_class(class);
+        }
+        if self.job.policy().cuts() {
+            self.cut_for_idle();
+        }
+    }
+
+    /// Whether a segment may be sent to this idle slot now.
+    pub(super) fn may_send(&self, slot: SlotId) -> bool {
+        let Slot { host, warm, .. } = self.slots[slot.index()];
+        let pace = self.job.pace();
+        self.mode == Mode::Running
+            && self.now >= self.licence.until
+            && self.now >= self.send_after
+            && self.hosts[host.index()].is_usable(self.now)
+            && (warm || pace.loads_max.is_none_or(|most| self.loading < most.max(1)))
+    }
+
+    fn dispatch_class(&mut self, class: usize) {
+        let layers = self.classes[class].layers.clone();
+        let waits = |layer: &LayerId| !self.layers[layer.index()].queue.is_empty();
+        if !layers.iter().any(waits) {
+            return;
+        }
+        let mut idle = self.candidates(class);
+        let (whole, divided): (Vec<LayerId>, Vec<LayerId>) = layers
+            .into_iter()
+            .filter(waits)
+            .partition(|layer| self.layers[layer.index()].undivided);
+        for layer in whole {
+            self.send_undivided(layer, &mut idle);
+        }
+        if !divided.is_empty() && !idle.is_empty() {
+            self.send_shares(class, &divided, &idle);
+        }
+    }
+
+    /// Idle slots of a class that may be sent to: those ready soonest first, then the fastest.
+    fn candidates(&self, class: usize) -> Vec<SlotId> {
+        let class = &self.classes[class];
+        let mut slots: Vec<SlotId> = self
+            .idle
+            .iter()
+            .copied()
+            .filter(|slot| class.has(self.slots[slot.index()].host) && self.may_send(*slot))
+            .collect();
+        let order = |slot: &SlotId| (self.load_ahead(*slot), -self.speed(*slot));
+        slots.sort_by(|a, b| {
+            let (a, b) = (order(a), order(b));
+            a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
+        });
+        slots
+    }
+
+    /// All of a layer to the slot that would end it soonest, once all of it can be sent.
+    fn send_undivided(&mut self, layer: LayerId, idle: &mut Vec<SlotId>) {
+        let state = &self.layers[layer.index()];
+        if state.live > 0 || state.blocked > 0 {
+            return;
+        }
+        let work = self.seconds(layer, state.queue.units);
+        let range = self.job.layer(layer).range();
+        let troubled: Vec<TaskId> = self
+            .trouble
+            .range(TaskId(range.start)..TaskId(range.end))
+            .map(|(task, _)| *task)
+            .collect();
+        let end = |slot: &SlotId| self.load_ahead(*slot) + work / self.speed(*slot);
+        let best = idle
+            .iter()
+            .copied()
+            .filter(|slot| {
+                let host = self.slots[slot.index()].host;
+                self.may_send(*slot) && troubled.iter().all(|task| self.may_go_to(*task, host))
+            })
+            .min_by(|a, b| end(a).total_cmp(&end(b)));
+        let Some(slot) = best else {
+            return;
+        };
+        let mut tasks = Vec::with_capacity(state.queue.count() as usize);
+        let queue = &mut self.layers[layer.index()].queue;
+        while queue.bulk.count() > 0 {
+            tasks.extend(queue.bulk.take_front(u32::MAX).map(TaskId));
+        }
+        queue.units = 0;
+        idle.retain(|other| *other != slot);
+        self.send(slot, tasks);
+    }
+
+    fn send_shares(&mut self, class: usize, layers: &[LayerId], idle: &[SlotId]) {
+        let mut count = 0;
+        let mut work = 0.0;
+        for layer in layers {
+            let queue = &self.layers[layer.index()].queue;
+            count += queue.count();
+            work += self.seconds(*layer, queue.units);
+        }
+        let each = work / f64::from(count);
+        let (mut reaches, others_busy) = self.reaches(class, idle);
+        let sent = self.send_round(layers, idle, &self.amounts(class, count, each, &reaches));
+        // Nobody is under way who could take what waits: then it is not worth waiting for hosts
+        // that have not answered yet, nor for better ones.
+        if !sent && !others_busy {
+            reaches.truncate(idle.len());
+            let amounts = self.amounts(class, count, each, &reaches);
+            if !self.send_round(layers, idle, &amounts) {
+                for slot in idle {
+                    if self
+                        .send_share(layers, *slot, Amount::Tasks(1), 1)
+                        .is_some()
+                    {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// When each slot of a class could take more: the idle ones first, in their order. And whether
+    /// there are others that run something.
+    fn reaches(&self, class: usize, idle: &[SlotId]) -> (Vec<Reach>, bool) {
+        let interval = self.job.pace().dispatch_interval.as_secs_f64();
+        let mut reaches: Vec<Reach> = idle
+            .iter()
+            .enumerate()
+            .map(|(place, slot)| Reach {
+                ready: self.load_ahead(*slot) + place as f64 * interval,
+                speed: self.speed(*slot),
+            })
+            .collect();
+        let mut others_busy = false;
+        for host in &self.classes[class].hosts {
+            let state = &self.hosts[host.index()];
+            let expected = state.presence == Presence::Expected;
+            if !expected && !state.is_usable(self.now) {
+                continue;
+            }
+            for slot in state.slots() {
+                let busy = match self.slots[slot.index()].work {
+                    Work::Busy(_) => true,
+                    Work::Away if expected => false,
+                    // Idle ones are counted above or cannot be sent to now; a thief has its work.
+                    Work::Away | Work::Idle | Work::Thief { .. } => continue,
+                };
+                others_busy |= busy;
+                reaches.push(Reach {
+                    ready: self.remaining(slot) + self.load_behind(slot),
+                    speed: self.speed(slot),
+                });
+            }
+        }
+        (reaches, others_busy)
+    }
+
+    /// How much each slot shall get, by the policy.
+    fn amounts(&self, class: usize, count: u32, each: f64, reaches: &[Reach]) -> Vec<Amount> {
+        let tasks = |tasks: u32| vec![Amount::Tasks(tasks); reaches.len()];
+        match self.job.policy() {
+            Policy::Auto => {
+                let shares = whole_shares(count, each, reaches);
+                let part = |(share, reach): (u32, &Reach)| {
+                    let share = self.part_of_share(share, each / reach.speed);
+                    Amount::Seconds(f64::from(share) * each)
+                };
+                shares.into_iter().zip(reaches).map(part).collect()
+            }
+            Policy::Even => {
+                let layers = self.classes[class].layers.iter();
+                let all: usize = layers.map(|l| self.job.layer(*l).range().len()).sum();
+                let hosts = self.classes[class].hosts.iter();
+                let slots: u32 = hosts.map(|h| self.hosts[h.index()].spec.slots).sum();
+                tasks((all as u32).div_ceil(slots))
+            }
+            Policy::Fixed(size) => tasks(size),
+            Policy::RoyalRender { min, max } => {
+                let mean = reaches.iter().map(|r| r.speed).sum::<f64>() / reaches.len() as f64;
+                let share = f64::from(count) / reaches.len() as f64;
+                let size = |reach: &Reach| {
+                    let size = (share * reach.speed / mean).ceil() as u32;
+                    let minute = (ROYAL_MIN_S * reach.speed / each).ceil() as u32;
+                    Amount::Tasks(size.max(min).max(minute).min(max.max(min)))
+                };
+                reaches.iter().map(size).collect()
+            }
+        }
+    }
+
+    /// What of a share is sent now, if a task takes so long on that slot.
+    fn part_of_share(&self, share: u32, task_s: f64) -> u32 {
+        if !self.job.is_kept() {
+            return share;
+        }
+        let shortest = (self.job.pace().start_delay.as_secs_f64() * SENDS).max(KEPT_MIN_S);
+        let least = (shortest / task_s).ceil() as u32;
+        share.div_ceil(2).max(least).min(share)
+    }
+
+    /// Sends to each idle slot in turn. Returns whether anything was sent.
+    fn send_round(&mut self, layers: &[LayerId], idle: &[SlotId], amounts: &[Amount]) -> bool {
+        let mut sent = false;
+        // What earlier slots of this round got less than their share, because tasks are whole.
+        let mut owed = 0.0;
+        for (place, (slot, amount)) in idle.iter().zip(amounts).enumerate() {
+            let amount = match *amount {
+                Amount::Seconds(0.0) => continue,
+                Amount::Seconds(share) => Amount::Seconds(share + owed),
+                Amount::Tasks(tasks) => Amount::Tasks(tasks),
+            };
+            if !self.may_send(*slot) {
+                continue;
+            }
+            let Some(took) = self.send_share(layers, *slot, amount, idle.len() - place) else {
+                continue;
+            };
+            sent = true;
+            if let Amount::Seconds(wanted) = amount {
+                owed = wanted - took;
+            }
+        }
+        sent
+    }
+
+    /// Sends a slot about this much of the first layer that has something for it. Returns how
+    /// many seconds at speed 1 that was. `others` slots share what the user wants first.
+    fn send_share(
+        &mut self,
+        layers: &[LayerId],
+        slot: SlotId,
+        amount: Amount,
+        others: usize,
+    ) -> Option<f64> {
+        for layer in layers {
+            let tasks = self.carve(*layer, self.slots[slot.index()].host, amount, others);
+            if tasks.is_empty() {
+                continue;
+            }
+            let units = tasks.iter().map(|task| self.units(*task)).sum();
+            self.send(slot, tasks);
+            return Some(self.seconds(*layer, units));
+        }
+        None
+    }
+
+    /// Takes about this much off the front of a layer's queue, for that host.
+    fn carve(
+        &mut self,
+        layer: LayerId,
+        host: HostId,
+        amount: Amount,
+        others: usize,
+    ) -> Vec<TaskId> {
+        let (most, units) = match amount {
+            Amount::Tasks(tasks) => (tasks as usize, u64::MAX),
+            Amount::Seconds(seconds) => {
+                let unit = self.seconds(layer, 1);
+                (usize::MAX, (seconds / unit).round() as u64)
+            }
+        };
+        let queue = &self.layers[layer.index()].queue;
+        let urgent = queue.urgent.len().div_ceil(others.max(1));
+        let fits = queue
+            .retry
+            .iter()
+            .filter(|task| self.may_go_to(**task, host));
+        let first: Vec<TaskId> = fits
+            .chain(queue.urgent.iter().take(urgent))
+            .copied()
+            .collect();
+        let mut tasks = Vec::new();
+        let mut left = units;
+        for task in first {
+            let cost = self.units(task);
+            if tasks.len() == most || (left < cost / 2 && !tasks.is_empty()) {
+                break;
+            }
+            left = left.saturating_sub(cost);
+            self.dequeue(task);
+            tasks.push(task);
+        }
+        self.carve_bulk(layer, most, left, &mut tasks);
+        tasks
+    }
+
+    fn carve_bulk(&mut self, layer: LayerId, most: usize, mut left: u64, tasks: &mut Vec<TaskId>) {
+        let queue = &mut self.layers[layer.index()].queue;
+        while let Some(run) = queue.bulk.first() {
+            let mut count = self.job.nearest_count(run.clone(), left);
+            if tasks.is_empty() {
+                count = count.max(1);
+            }
+            let room = u32::try_from(most - tasks.len()).unwrap_or(u32::MAX);
+            let taken = queue.bulk.take_front(count.min(room));
+            if taken.is_empty() {
+                return;
+            }
+            let units = self.job.units(taken.clone());
+            queue.units -= units;
+            left = left.saturating_sub(units);
+            tasks.extend(taken.map(TaskId));
+        }
+    }
+
+    /// Leases tasks, which are in no queue, to an idle slot.
+    pub(super) fn send(&mut self, slot: SlotId, tasks: Vec<TaskId>) {
+        debug_assert!(!tasks.is_empty() && matches!(self.slots[slot.index()].work, Work::Idle));
+        let id = self.next_segment;
+        self.next_segment = SegmentId(id.0 + 1);
+        let layer = self.job.layer_of(tasks[0]);
+        let mut leases = Vec::with_capacity(tasks.len());
+        let mut units = 0;
+        for &task in &tasks {
+            units += self.units(task);
+            self.set_phase(task, Phase::Leased);
+            let row = &mut self.rows[task.index()];
+            row.set_lease(Some(slot));
+            leases.push((task, Attempt(row.attempts.saturating_add(1))));
+        }
+        let cold = !self.slots[slot.index()].warm;
+        self.loading += u32::from(cold);
+        self.layers[layer.index()].live += 1;
+        self.live.insert(id, slot);
+        self.idle.remove(&slot);
+        self.send_after = self.now + self.job.pace().dispatch_interval;
+        self.slots[slot.index()].work = Work::Busy(Box::new(Segment {
+            id,
+            layer,
+            next: 0,
+            open: tasks.len(),
+            tasks,
+            units,
+            sent: self.now,
+            stage: Stage::Sent { cold },
+            cut: None,
+            stopping: None,
+            news: false,
+            blamed: false,
+            deadline: None,
+        }));
+        self.renew_deadline(slot);
+        self.actions.push(Action::Send {
+            segment: id,
+            slot,
+            leases,
+        });
+    }
+
+    /// When idle slots may get something though nothing happens. To be asked right after a round.
+    pub(super) fn next_chance(&self) -> Option<Time> {
+        if self.idle.is_empty() {
+            return None;
+        }
+        let later = |time: Time| (time > self.now).then_some(time);
+        let look = (!self.live.is_empty() && self.job.policy().cuts()).then(|| self.next_look());
+        let gates = [later(self.licence.until), later(self.send_after), look];
+        let rests = self
+            .hosts
+            .iter()
+            .filter_map(|host| host.rest_until.and_then(later));
+        gates.into_iter().flatten().chain(rests).min()
+    }
+
+    fn next_look(&self) -> Time {
+        let part = self.mean_task() * LOOK_PART;
+        self.now + Span::from_secs_f64(part.clamp(LOOK_MIN_S, LOOK_MAX_S))
+    }
+}

@@ -1,0 +1,266 @@
+//! What things really cost.
+//!
+//! A task's estimate is given before the start, in seconds on a host of speed 1. Two factors are
+//! learned from finished tasks, never from whole segments (those mix loading and rendering):
+//!
+//! * a layer's *scale* = Σ took · declared speed / Σ estimate. Until a task of a layer has ended,
+//!   the job's own scale is taken, and before that 1. Where all estimates of a layer are equal,
+//!   scale · estimate is the running mean.
+//! * a host's *speed* = (scale · Σ estimate + declared · τ) / (Σ took + τ), where τ is the time of
+//!   [`PRIOR_TASKS`] tasks of mean cost: the declared speed counts as so many tasks. Tasks of other
+//!   layers count with their layers' relative scale.
+//!
+//! The prediction of a task on a host, estimate · scale / speed, does not depend on how a common
+//! factor is shared out between scale and speed, so the two cannot drift apart.
+
+use crate::hosts::Speed;
+use crate::time::Span;
+
+/// How many tasks the declared speed is worth.
+const PRIOR_TASKS: f64 = 4.0;
+/// How many tasks must have ended before their median says anything.
+const MEDIAN_FROM: u32 = 5;
+/// Classes of the histogram in each doubling, as a power of two: the median is right to 1/8.
+const CLASS_BITS: u32 = 3;
+/// Doublings that the histogram covers, from a microsecond on: 2^40 µs are twelve days.
+const DOUBLINGS: u32 = 40;
+
+/// Sums over finished tasks.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    tasks: u32,
+    /// Seconds on a host of speed 1 (by declared speed).
+    took: f64,
+    /// Seconds as estimated.
+    estimated: f64,
+}
+
+impl Sums {
+    fn add(&mut self, took: f64, estimated: f64) {
+        self.tasks = self.tasks.saturating_add(1);
+        self.took += took;
+        self.estimated += estimated;
+    }
+
+    fn scale(&self) -> Option<f64> {
+        (self.tasks > 0 && self.took > 0.0).then(|| self.took / self.estimated)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct LayerCosts {
+    sums: Sums,
+    /// Finished tasks by the logarithm of what they took on a host of speed 1; empty until the
+    /// first one.
+    classes: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct HostCosts {
+    declared: f64,
+    /// Seconds that its tasks took.
+    took: f64,
+    /// Seconds that they were estimated at, times their layer's scale relative to the job's.
+    estimated: f64,
+    /// Seconds that a load is expected to take.
+    load: f64,
+    loads: u32,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Learned {
+    job: Sums,
+    layers: Vec<LayerCosts>,
+    hosts: Vec<HostCosts>,
+}
+
+impl Learned {
+    /// `hosts` gives declared speed and expected load of each.
+    pub fn new(layers: usize, hosts: impl Iterator<Item = (Speed, Span)>) -> Learned {
+        let none = LayerCosts {
+            sums: Sums::default(),
+            classes: Vec::new(),
+        };
+        Learned {
+            job: Sums::default(),
+            layers: vec![none; layers],
+            hosts: hosts
+                .map(|(speed, load)| HostCosts {
+                    declared: speed.as_f64(),
+                    took: 0.0,
+                    estimated: 0.0,
+                    load: load.as_secs_f64(),
+                    loads: 0,
+                })
+                .collect(),
+        }
+    }
+
+    pub fn rendered(&mut self, layer: usize, host: usize, estimated: Span, took: Span) {
+        let (estimated, took) = (estimated.as_secs_f64(), took.as_secs_f64());
+        let normal = took * self.hosts[host].declared;
+        self.job.add(normal, estimated);
+        self.layers[layer].sums.add(normal, estimated);
+        let relative = self.scale(layer) / self.job_scale();
+        let costs = &mut self.hosts[host];
+        costs.took += took;
+        costs.estimated += estimated * relative;
+        let classes = &mut self.layers[layer].classes;
+        if classes.is_empty() {
+            classes.resize((DOUBLINGS as usize) << CLASS_BITS, 0);
+        }
+        classes[class(Span::from_secs_f64(normal))] += 1;
+    }
+
+    pub fn loaded(&mut self, host: usize, took: Span) {
+        let costs = &mut self.hosts[host];
+        costs.loads = costs.loads.saturating_add(1);
+        // The first real load replaces the guess; later ones move a running mean.
+        costs.load += (took.as_secs_f64() - costs.load) / f64::from(costs.loads);
+    }
+
+    fn job_scale(&self) -> f64 {
+        self.job.scale().unwrap_or(1.0)
+    }
+
+    /// Real seconds for an estimated second of this layer, on a host of speed 1.
+    pub fn scale(&self, layer: usize) -> f64 {
+        self.layers[layer]
+            .sums
+            .scale()
+            .unwrap_or_else(|| self.job_scale())
+    }
+
+    pub fn speed(&self, host: usize) -> f64 {
+        let HostCosts {
+            declared,
+            took,
+            estimated,
+            ..
+        } = self.hosts[host];
+        if self.job.tasks == 0 {
+            return declared;
+        }
+        let mean = self.job.took / f64::from(self.job.tasks);
+        let prior = PRIOR_TASKS * mean / declared;
+        let speed = (self.job_scale() * estimated + declared * prior) / (took + prior);
+        if speed.is_finite() {
+            Speed::clamped(speed).as_f64()
+        } else {
+            declared
+        }
+    }
+
+    /// Seconds that a load on this host is expected to take.
+    pub fn load(&self, host: usize) -> f64 {
+        self.hosts[host].load
+    }
+
+    /// Mean seconds of a finished task, on a host of speed 1.
+    pub fn mean(&self) -> Option<f64> {
+        (self.job.tasks > 0).then(|| self.job.took / f64::from(self.job.tasks))
+    }
+
+    /// Whether the median of a layer has just come to be known.
+    pub fn median_is_new(&self, layer: usize) -> bool {
+        self.layers[layer].sums.tasks == MEDIAN_FROM
+    }
+
+    /// Median seconds of a layer's finished tasks on a host of speed 1, once there are enough.
+    pub fn median(&self, layer: usize) -> Option<f64> {
+        let LayerCosts { sums, classes } = &self.layers[layer];
+        if sums.tasks < MEDIAN_FROM {
+            return None;
+        }
+        let mut seen = 0;
+        let middle = classes.iter().position(|count| {
+            seen += count;
+            seen * 2 >= sums.tasks
+        })?;
+        Some(class_end(middle).as_secs_f64())
+    }
+}
+
+/// Whole numbers only, so that every machine finds the same class.
+fn class(took: Span) -> usize {
+    let micros = took.as_micros().clamp(1, (1 << DOUBLINGS) - 1);
+    let doublings = micros.ilog2();
+    // The bits behind the leading one.
+    let part = (micros << CLASS_BITS >> doublings) - (1 << CLASS_BITS);
+    ((doublings << CLASS_BITS) + part as u32) as usize
+}
+
+/// The upper edge of a class: what is made of it is a limit, and errs on the generous side.
+fn class_end(class: usize) -> Span {
+    let doublings = class >> CLASS_BITS;
+    let part = (class & ((1 << CLASS_BITS) - 1)) as u64 + 1;
+    Span::from_micros((((1 << CLASS_BITS) + part) << doublings).div_ceil(1 << CLASS_BITS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn learned(speeds: &[f64]) -> Learned {
+        let hosts = speeds
+            .iter()
+            .map(|speed| (Speed::new(*speed).unwrap(), Span::from_secs(60)));
+        Learned::new(1, hosts)
+    }
+
+    #[test]
+    fn before_anything_ended_what_was_declared_holds() {
+        let costs = learned(&[2.0]);
+        assert_eq!(costs.scale(0), 1.0);
+        assert_eq!(costs.speed(0), 2.0);
+        assert_eq!(costs.median(0), None);
+        assert_eq!(costs.load(0), 60.0);
+    }
+
+    #[test]
+    fn a_slow_host_is_found_out_and_predictions_fit_both() {
+        let mut costs = learned(&[1.0, 1.0]);
+        for _ in 0..200 {
+            costs.rendered(0, 0, Span::from_secs(10), Span::from_secs(30));
+            costs.rendered(0, 1, Span::from_secs(10), Span::from_secs(120));
+        }
+        let predicted = |host| 10.0 * costs.scale(0) / costs.speed(host);
+        assert!((predicted(0) / 30.0 - 1.0).abs() < 0.05, "{}", predicted(0));
+        assert!(
+            (predicted(1) / 120.0 - 1.0).abs() < 0.05,
+            "{}",
+            predicted(1)
+        );
+    }
+
+    #[test]
+    fn the_median_is_not_moved_by_a_few_giants() {
+        let mut costs = learned(&[1.0]);
+        for seconds in [10, 10, 10, 10, 10, 10, 5_000, 5_000] {
+            costs.rendered(0, 0, Span::from_secs(10), Span::from_secs(seconds));
+        }
+        let median = costs.median(0).unwrap();
+        assert!((10.0..11.5).contains(&median), "{median}");
+    }
+
+    #[test]
+    fn every_time_lies_within_its_class() {
+        for micros in (1..5_000).chain([999_999, 1 << 30, (1 << 40) - 1]) {
+            let class = class(Span::from_micros(micros));
+            assert!(micros <= class_end(class).as_micros());
+            assert!(
+                class == 0 || micros + 1 >= class_end(class - 1).as_micros(),
+                "{micros}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_measured_load_replaces_the_guess() {
+        let mut costs = learned(&[1.0]);
+        costs.loaded(0, Span::from_secs(10));
+        assert_eq!(costs.load(0), 10.0);
+        costs.loaded(0, Span::from_secs(20));
+        assert_eq!(costs.load(0), 15.0);
+    }
+}
