@@ -13,6 +13,7 @@ import time
 import bpy
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import fw_look
 import fw_prepare
 import fw_wire
 
@@ -22,75 +23,12 @@ PATH_SPECIAL = "#{}%"
 PATH_BYTES_MAX = 1000
 
 
-class Look:
-    """What the scene itself says about everything that a task may change."""
-
-    def __init__(self, scene):
-        render = scene.render
-        self.layers = {layer.name: layer.use for layer in scene.view_layers}
-        self.compositing = render.use_compositing
-        self.sequencer = render.use_sequencer
-        self.border = (render.use_border, render.use_crop_to_border,
-                       render.border_min_x, render.border_max_x,
-                       render.border_min_y, render.border_max_y)
-
-
-def assign(thing, name, value):
-    """Assigns only what differs: an assignment alone may throw caches away."""
-    if getattr(thing, name) != value:
-        setattr(thing, name, value)
-
-
-def set_layers(scene, look, layer):
-    if layer and layer not in look.layers:
-        raise fw_prepare.Refused("scene %s has no view layer named %s (it has: %s)"
-                                 % (scene.name, layer, ", ".join(look.layers)))
-    for one in scene.view_layers:
-        assign(one, "use", one.name == layer if layer else look.layers[one.name])
-    # A compositor or sequencer that does not read this layer would put black in its place.
-    assign(scene.render, "use_compositing", look.compositing and not layer)
-    assign(scene.render, "use_sequencer", look.sequencer and not layer)
-
-
-def edge(pixel, size):
-    """A border value that Blender truncates to `pixel`: borders are 32-bit floats."""
-    return min((pixel + 0.5) / size, 1.0)
-
-
-def set_tile(scene, look, tile):
-    render = scene.render
-    if tile is None:
-        border = look.border
-    else:
-        if look.border[0]:
-            raise fw_prepare.Refused("scene %s renders a border region, which cannot be tiled"
-                                     % scene.name)
-        width = render.resolution_x * render.resolution_percentage // 100
-        height = render.resolution_y * render.resolution_percentage // 100
-        left, top = tile["x"], tile["y"]
-        right, bottom = left + tile["width"], top + tile["height"]
-        if right > width or bottom > height:
-            raise fw_prepare.Refused("tile %dx%d+%d+%d lies outside the %dx%d frame"
-                                     % (tile["width"], tile["height"], left, top, width, height))
-        border = (True, True,
-                  edge(left, width) if left else 0.0, edge(right, width),
-                  edge(height - bottom, height) if bottom < height else 0.0,
-                  edge(height - top, height))
-    names = ("use_border", "use_crop_to_border",
-             "border_min_x", "border_max_x", "border_min_y", "border_max_y")
-    for name, value in zip(names, border):
-        # Minimum and maximum push each other, so the maxima are opened first.
-        if name in ("border_max_x", "border_max_y"):
-            continue
-        if name == "border_min_x":
-            render.border_min_x, render.border_min_y = 0.0, 0.0
-            render.border_max_x, render.border_max_y = border[3], border[5]
-        setattr(render, name, value)
-
-
 def set_frame(scene, frame):
     # Not frame_set(): it evaluates the viewport's graph too, which costs time and memory and
     # changes no pixel.
+    if frame < 0:
+        # Without this preference, a negative frame is taken for 0.
+        bpy.context.preferences.edit.use_negative_frames = True
     scene.frame_current = frame
     if scene.frame_subframe != 0.0:
         scene.frame_float = float(frame)
@@ -111,15 +49,16 @@ def render_task(setup, scene, look, task):
     """Renders one task; the path of its picture."""
     settings = setup["settings"]
     render = scene.render
-    set_layers(scene, look, task.get("layer", ""))
-    set_tile(scene, look, task.get("tile"))
+    fw_look.set_layers(scene, look, task.get("layer", ""))
+    fw_look.set_tile(scene, look, task.get("tile"))
+    fw_prepare.check_build(scene)
     path = safe_path(setup, task)
     extension = os.path.splitext(path)[1][1:].lower()
     fw_prepare.set_format(
         scene, fw_prepare.picture_format(scene, setup["output"], extension), settings)
     if os.path.lexists(path):
         os.unlink(path)  # what is there afterwards was written by this render
-    assign(render, "use_file_extension", False)
+    fw_look.assign(render, "use_file_extension", False)
     render.filepath = path
     if render.filepath != path:
         raise RuntimeError("Blender did not take the output path %s" % path)
@@ -149,7 +88,7 @@ def serve(setup, scene, look):
         try:
             path = render_task(setup, scene, look, task)
         except fw_prepare.Refused as refused:
-            done(task, ok=False, error=str(refused), refused=True)
+            done(task, ok=False, error=str(refused), blame=refused.reason)
         except Exception as error:  # whatever it is, the next task still has its chance
             done(task, ok=False, error=" ".join(str(error).split()) or type(error).__name__)
         else:
@@ -161,10 +100,10 @@ def main():
     try:
         scene = fw_prepare.prepare(setup)
     except fw_prepare.Refused as refused:
-        fw_wire.say("refused", reason="scene", why=str(refused))
+        fw_wire.say("refused", reason=refused.reason, why=str(refused))
         return
     fw_wire.say("ready", scene=scene.name, load_s=fw_wire.process_age_s())
-    serve(setup, scene, Look(scene))
+    serve(setup, scene, fw_look.Look(scene))
 
 
 main()

@@ -29,6 +29,9 @@ POINTWISE = {
 }
 ADAPTIVE_MARGIN = 8
 
+# Switches that are named like passes.
+NO_PASSES = {"use_pass_combined", "use_pass_cryptomatte_accurate"}
+
 
 def f32(value):
     return struct.unpack("f", struct.pack("f", value))[0]
@@ -50,20 +53,6 @@ def channels(image):
     if image.file_format == "OPEN_EXR_MULTILAYER":
         return []
     return {"BW": ["Y"], "RGB": ["R", "G", "B"]}.get(image.color_mode, ["R", "G", "B", "A"])
-
-
-def has_denoiser():
-    """Whether this build can denoise, or None where it does not tell."""
-    try:
-        import _cycles
-        return bool(_cycles.with_openimagedenoise)
-    except (ImportError, AttributeError):
-        return None
-
-
-def denoises(scene):
-    return scene.render.engine == "CYCLES" and scene.cycles.use_denoising \
-        and any(layer.use and layer.cycles.use_denoising for layer in scene.view_layers)
 
 
 def simulations(scene):
@@ -111,7 +100,7 @@ def tiling(scene, settings, wanted):
         return False, 0, "the scene renders a border region"
     if fw_prepare.sequencer_strips(scene):
         return False, 0, "the sequencer changes the picture"
-    if denoises(scene):
+    if fw_prepare.denoises(scene):
         return False, 0, "denoising looks at the whole frame"
     if render.use_freestyle:
         return False, 0, "Freestyle draws lines over the whole frame"
@@ -149,7 +138,7 @@ def passes(layer):
         for prop in block.bl_rna.properties:
             name = prop.identifier
             if prop.type != "BOOLEAN" or not name.startswith("use_pass_") \
-                    or name == "use_pass_combined" or not getattr(block, name):
+                    or name in NO_PASSES or not getattr(block, name):
                 continue
             names.append(name[len("use_pass_"):])
     names += [aov.name for aov in getattr(layer, "aovs", ())]
@@ -176,8 +165,10 @@ def warnings(scene, settings, own_format):
         yield "the compositor makes the picture"
     if fw_prepare.sequencer_strips(scene):
         yield "the sequencer makes the picture"
-    if denoises(scene) and has_denoiser() is False:
-        yield "the scene wants denoising, which this build of Blender cannot do"
+    try:
+        fw_prepare.check_build(scene)
+    except fw_prepare.Lacking as lacking:
+        yield str(lacking)
     if fw_prepare.views(scene) > 1:
         yield "the scene renders %d views" % fw_prepare.views(scene)
     if not render.use_overwrite:
@@ -229,7 +220,7 @@ def main():
             fw_prepare.set_format(
                 scene, fw_prepare.picture_format(scene, setup["output"], ""), settings)
     except fw_prepare.Refused as refused:
-        fw_wire.say("refused", reason="scene", why=str(refused))
+        fw_wire.say("refused", reason=refused.reason, why=str(refused))
         return
     fw_wire.say("scene", load_s=load_s, memory_bytes=memory, **facts(scene, setup, own_format))
     for layer in scene.view_layers:

@@ -8,6 +8,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import fw_look
 import fw_prepare
 import fw_wire
 
@@ -19,19 +20,14 @@ def main():
     burst = setup["burst"]
     try:
         scene = fw_prepare.prepare(setup)
-        layer = burst["layer"]
-        if layer:
-            if layer not in scene.view_layers:
-                raise fw_prepare.Refused("scene %s has no view layer named %s"
-                                         % (scene.name, layer))
-            for one in scene.view_layers:
-                one.use = one.name == layer
-            scene.render.use_compositing = False
-            scene.render.use_sequencer = False
+        look = fw_look.Look(scene)
+        fw_look.set_layers(scene, look, burst["layer"])
+        fw_look.set_tile(scene, look, burst["tile"])
+        fw_prepare.check_build(scene)
         fw_prepare.set_format(scene, fw_prepare.picture_format(
             scene, setup["output"], burst["extension"]), setup["settings"])
     except fw_prepare.Refused as refused:
-        fw_wire.say("refused", reason="scene", why=str(refused))
+        fw_wire.say("refused", reason=refused.reason, why=str(refused))
         os._exit(EXIT_REFUSED)
     render = scene.render
     scene.frame_end = max(scene.frame_end, burst["last"])

@@ -48,6 +48,16 @@ def kind(head):
     return "unknown"
 
 
+def memory_limit_bytes():
+    """What this process may hold at most, or None where there is no limit or no way to know."""
+    try:
+        import resource
+        soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+        return None if soft == resource.RLIM_INFINITY else soft
+    except (ImportError, AttributeError, OSError):
+        return None
+
+
 def main():
     path = fw_wire.setup()["scene"]
     try:
@@ -62,6 +72,7 @@ def main():
         "preflight",
         blender=bpy.app.version_string,
         kind=kind(head),
+        memory_limit_bytes=memory_limit_bytes(),
         written_by="%d.%d" % wrote if wrote else "",
     )
     if wrote and wrote[0] > mine[0]:

@@ -12,7 +12,15 @@ PICTURE_FORMATS = {"png": "PNG", "exr": "OPEN_EXR"}
 
 
 class Refused(Exception):
-    """The scene cannot be rendered as asked, on any host."""
+    """The scene cannot be rendered as asked."""
+
+    reason = "scene"  # no host will ever do it
+
+
+class Lacking(Refused):
+    """This build of Blender cannot do it, another may."""
+
+    reason = "build"
 
 
 def chosen_scene(settings):
@@ -139,6 +147,31 @@ def sequencer_strips(scene):
     if strips is None:
         strips = editor.sequences_all
     return len(strips)
+
+
+def has_denoiser():
+    """Whether this build can denoise, or None where it does not tell."""
+    try:
+        import _cycles
+        return bool(_cycles.with_openimagedenoise)
+    except (ImportError, AttributeError):
+        return None
+
+
+def denoises(scene):
+    """Whether Cycles denoises a layer that is rendered."""
+    return scene.render.engine == "CYCLES" and scene.cycles.use_denoising \
+        and any(layer.use and layer.cycles.use_denoising for layer in scene.view_layers)
+
+
+def check_build(scene):
+    """Refuses what this build would leave out, partly without a word."""
+    if has_denoiser() is not False:
+        return
+    nodes = [node for node in nodes_below(compositor_tree(scene))
+             if node.bl_idname == "CompositorNodeDenoise" and not node.mute]
+    if nodes or denoises(scene):
+        raise Lacking("the scene wants denoising, which this build of Blender cannot do")
 
 
 def prepare(setup):

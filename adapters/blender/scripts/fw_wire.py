@@ -8,6 +8,7 @@ A message stays short: lists are sent one element a line, because overlong lines
 import ctypes
 import json
 import os
+import sys
 import time
 
 STDOUT = 1
@@ -25,9 +26,12 @@ def _plain(value):
     return value
 
 
-def _flush_c():
-    """Blender prints through C's own buffer, which Python does not know."""
+def _flush():
+    """What was printed before comes before: through Python's buffers, or C's, which it does not
+    know and which Blender prints through."""
     try:
+        sys.stdout.flush()
+        sys.stderr.flush()
         ctypes.CDLL(None).fflush(None)
     except Exception:  # not fatal: only the order of lines in the log suffers
         pass
@@ -35,8 +39,7 @@ def _flush_c():
 
 def say(event, stream=STDOUT, **fields):
     """Sends one message."""
-    if stream == STDOUT:
-        _flush_c()
+    _flush()
     fields["ev"] = event
     data = b"\n@@FW " + json.dumps(_plain(fields), allow_nan=False).encode("ascii") + b"\n"
     while data:

@@ -53,6 +53,13 @@ pub fn die_of_hunger() -> ! {
     die_by(Signal::KILL)
 }
 
+/// Does nothing any more.
+pub fn hang() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
 fn die_by(signal: Signal) -> ! {
     // A test that crashes on purpose leaves no core files behind.
     let none = Rlimit {

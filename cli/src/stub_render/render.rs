@@ -114,18 +114,8 @@ impl Renderer {
             return desk.report(Report::Done(task));
         }
         desk.report(Report::Begun(task))?;
-        match fault {
-            Some(FaultKind::Licence) => {
-                desk.complain("Error: no licence: every seat of the stub renderer is taken")?;
-                return Err(Leave(fault::LICENCE_EXIT_CODE));
-            }
-            Some(
-                kind @ (FaultKind::Crash | FaultKind::Hang | FaultKind::Exit | FaultKind::Oom),
-            ) => {
-                self.pass(task, begin, cost, 0.5, desk)?;
-                return Err(self.break_down(kind, task, desk)?);
-            }
-            Some(FaultKind::CorruptOutput | FaultKind::NoOutput | FaultKind::Slow) | None => {}
+        if let Some(kind) = fault {
+            self.break_down(kind, task, begin, cost, desk)?;
         }
         if !draws {
             self.pass(task, begin, cost, 1.0, desk)?;
@@ -185,45 +175,46 @@ impl Renderer {
                 desk.report(Report::Progress(task, fraction))?;
             }
         }
-        if cost.is_zero() {
-            return Ok(());
-        }
         desk.wait_until(begin + cost.mul_f32(share))
     }
 
-    /// Ends this process in the way of the fault, or tells with which exit code it shall end.
+    /// Ends this process, if that is what the fault does.
     fn break_down(
         &self,
         kind: FaultKind,
         task: &Task,
+        begin: Instant,
+        cost: Duration,
         desk: &mut impl Desk,
-    ) -> Result<Leave, Leave> {
+    ) -> Result<(), Leave> {
         match kind {
+            FaultKind::Licence => {
+                desk.complain("Error: no licence: every seat of the stub renderer is taken")?;
+                Err(Leave(fault::LICENCE_EXIT_CODE))
+            }
             FaultKind::Crash => {
-                desk.wait_until(Instant::now())?;
+                self.pass(task, begin, cost, 0.5, desk)?;
                 fault::crash()
             }
+            FaultKind::Hang => {
+                self.pass(task, begin, cost, 0.5, desk)?;
+                fault::hang()
+            }
             FaultKind::Oom => {
+                self.pass(task, begin, cost, 0.5, desk)?;
+                let bytes = self.scene.memory_bytes;
+                let frame = task.frame;
                 desk.complain(&format!(
-                    "Error: out of memory: cannot allocate {} bytes for frame {}",
-                    self.scene.memory_bytes, task.frame
+                    "Error: out of memory: cannot allocate {bytes} bytes for frame {frame}"
                 ))?;
                 fault::die_of_hunger()
             }
-            FaultKind::Hang => {
-                desk.wait_until(Instant::now())?;
-                loop {
-                    std::thread::park();
-                }
-            }
             FaultKind::Exit => {
+                self.pass(task, begin, cost, 0.5, desk)?;
                 desk.complain(&format!("Error: frame {} cannot go on", task.frame))?;
-                Ok(Leave(fault::EXIT_CODE))
+                Err(Leave(fault::EXIT_CODE))
             }
-            FaultKind::CorruptOutput
-            | FaultKind::NoOutput
-            | FaultKind::Slow
-            | FaultKind::Licence => unreachable!("faults of the output do not break down"),
+            FaultKind::CorruptOutput | FaultKind::NoOutput | FaultKind::Slow => Ok(()),
         }
     }
 

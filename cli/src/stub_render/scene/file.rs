@@ -327,7 +327,9 @@ fn at(text: &str, span: Range<usize>, what: String, hint: String) -> Wrong {
         line: before.matches('\n').count() + 1,
         what,
         hint: if hint.is_empty() {
-            "the keys of a stub scene are listed in docs/stub-scene.md".to_owned()
+            "the keys of a stub scene are frames, fps, width, height, load, declare_load, frame, \
+             call, layers, slow, output, tiles, sticky, memory and fault"
+                .to_owned()
         } else {
             hint
         },

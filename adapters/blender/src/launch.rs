@@ -1,0 +1,227 @@
+//! How Blender is started: command line, environment, and the scripts that go along.
+//!
+//! The environment decides about pictures (preferences, add-ons, Python's path, colour
+//! configuration), so it is set whole. By default `BLENDER_USER_*` point below the scratch folder,
+//! where nothing is: Blender then has its factory preferences and the add-ons that it ships with
+//! switched on. `--factory-startup` would do that too, but it cannot be taken back for people who
+//! need their own add-ons or GPU devices (`user_config`), and two ways would be one too many.
+
+use std::collections::BTreeMap;
+
+use framewright_plugin_api::data::{Failure, Open, Run, TextFile};
+use serde_json::{Value, json};
+
+use crate::settings::Settings;
+
+/// Exit code of a script that raised.
+pub const EXIT_PYTHON: i32 = 90;
+
+/// A script, by its file name.
+const SCRIPTS: [(&str, &str); 8] = [
+    ("fw_wire.py", include_str!("../scripts/fw_wire.py")),
+    (
+        "fw_preflight.py",
+        include_str!("../scripts/fw_preflight.py"),
+    ),
+    ("fw_assets.py", include_str!("../scripts/fw_assets.py")),
+    ("fw_prepare.py", include_str!("../scripts/fw_prepare.py")),
+    ("fw_look.py", include_str!("../scripts/fw_look.py")),
+    ("fw_inspect.py", include_str!("../scripts/fw_inspect.py")),
+    ("fw_driver.py", include_str!("../scripts/fw_driver.py")),
+    ("fw_oneshot.py", include_str!("../scripts/fw_oneshot.py")),
+];
+
+/// What is true for every run of a session.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    program: String,
+    scene: String,
+    scratch: String,
+    threads: u32,
+    output: String,
+    given: BTreeMap<String, Value>,
+    /// The settings.
+    pub settings: Settings,
+}
+
+/// What a process is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose<'a> {
+    /// Tell what is in the scene.
+    Inspect,
+    /// Render tasks from standard input.
+    Session,
+    /// Render one range of frames.
+    Range(&'a Range),
+    /// The same with nothing but Blender's own options.
+    Bare(&'a Range),
+}
+
+/// A run of frames with one step that share layer and tile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// First frame.
+    pub first: i32,
+    /// Last frame.
+    pub last: i32,
+    /// Every how many.
+    pub step: u32,
+    /// Which view layer; empty = the scene as it is.
+    pub layer: String,
+    /// Which part of the frame.
+    pub tile: Option<framewright_plugin_api::data::Tile>,
+    /// What the files end with, without the dot.
+    pub extension: String,
+}
+
+impl Launch {
+    /// From what is true on the host.
+    ///
+    /// # Errors
+    /// When there is no scene.
+    pub fn of(open: Open) -> Result<Self, Failure> {
+        let Some(scene) = open.scene else {
+            return Err(Failure::new("bad-document", "the session names no scene"));
+        };
+        Ok(Launch {
+            settings: Settings::of(&open.settings),
+            program: open.program,
+            scene,
+            scratch: open.scratch,
+            threads: open.threads,
+            output: open.output,
+            given: open.settings,
+        })
+    }
+
+    /// The scene's path.
+    pub fn scene(&self) -> &str {
+        &self.scene
+    }
+
+    fn below(&self, name: &str) -> String {
+        format!("{}/{name}", self.scratch.trim_end_matches('/'))
+    }
+
+    /// Where a run's range writes: Blender puts the frame number in place of the marks.
+    pub fn pattern(&self, run: u32) -> String {
+        self.below(&format!("fw{run}_######"))
+    }
+
+    /// The process number `run` of the session.
+    pub fn run(&self, run: u32, purpose: Purpose<'_>) -> Run {
+        let setup = self.below(&format!("setup{run}.json"));
+        Run {
+            run,
+            argv: self.argv(run, purpose),
+            env: self.environment(&setup),
+            inherit: self.inherited(),
+            cwd: String::new(),
+            files: self.files(run, &setup, purpose),
+            stdin: purpose == Purpose::Session,
+        }
+    }
+
+    /// Blender takes its arguments in order: what guards the load stands before the scene, what
+    /// changes it after.
+    fn argv(&self, run: u32, purpose: Purpose<'_>) -> Vec<String> {
+        let mut argv: Vec<String> = vec![self.program.clone(), "-b".to_owned()];
+        let mut say = |words: &[&str]| argv.extend(words.iter().map(|&word| word.to_owned()));
+        say(&[if self.settings.scripts {
+            "--enable-autoexec"
+        } else {
+            "--disable-autoexec"
+        }]);
+        if self.threads > 0 {
+            say(&["-t", &self.threads.to_string()]);
+        }
+        let script = |name: &str| self.below(&format!("scripts/{name}"));
+        let code = EXIT_PYTHON.to_string();
+        if !matches!(purpose, Purpose::Bare(_)) {
+            say(&[
+                "--python-exit-code",
+                &code,
+                "-P",
+                &script("fw_preflight.py"),
+            ]);
+        }
+        say(&[&self.scene]);
+        match purpose {
+            Purpose::Inspect => say(&["-P", &script("fw_inspect.py")]),
+            Purpose::Session => say(&["-P", &script("fw_driver.py")]),
+            Purpose::Range(_) => say(&["-P", &script("fw_oneshot.py"), "-a"]),
+            Purpose::Bare(range) => {
+                let format = if range.extension == "exr" {
+                    "OPEN_EXR"
+                } else {
+                    "PNG"
+                };
+                let [first, last] = [range.first, range.last].map(|frame| frame.to_string());
+                let step = range.step.to_string();
+                say(&["-o", &self.pattern(run), "-F", format, "-x", "1"]);
+                say(&["-s", &first, "-e", &last, "-j", &step, "-a"]);
+            }
+        }
+        argv
+    }
+
+    fn environment(&self, setup: &str) -> BTreeMap<String, String> {
+        let mut env: BTreeMap<String, String> = [
+            ("FRAMEWRIGHT_SETUP", setup),
+            ("PYTHONDONTWRITEBYTECODE", "1"),
+            ("PYTHONNOUSERSITE", "1"),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect();
+        if !self.settings.user_config {
+            for kind in ["config", "scripts", "datafiles", "extensions", "resources"] {
+                env.insert(
+                    format!("BLENDER_USER_{}", kind.to_uppercase()),
+                    self.below(&format!("user/{kind}")),
+                );
+            }
+        }
+        env
+    }
+
+    fn inherited(&self) -> Vec<String> {
+        if !self.settings.user_config {
+            return Vec::new();
+        }
+        [
+            "BLENDER_USER_*",
+            "XDG_CONFIG_HOME",
+            "XDG_CACHE_HOME",
+            "OCIO",
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+
+    fn files(&self, run: u32, setup: &str, purpose: Purpose<'_>) -> Vec<TextFile> {
+        let mut document = json!({
+            "scene": self.scene,
+            "settings": self.given,
+            "output": self.output,
+            "scratch": self.scratch,
+        });
+        if let Purpose::Range(range) = purpose {
+            document["burst"] = json!({
+                "first": range.first, "last": range.last, "step": range.step,
+                "layer": range.layer, "tile": range.tile, "extension": range.extension,
+                "pattern": self.pattern(run),
+            });
+        }
+        let scripts = SCRIPTS.map(|(name, text)| TextFile {
+            path: self.below(&format!("scripts/{name}")),
+            text: text.to_owned(),
+        });
+        let mut files = scripts.to_vec();
+        files.push(TextFile {
+            path: setup.to_owned(),
+            text: document.to_string(),
+        });
+        files
+    }
+}

@@ -1,0 +1,5 @@
+//! Tests of whole sessions: on recorded logs with no Blender, and against the real one.
+
+mod bench;
+mod logs;
+mod real;
