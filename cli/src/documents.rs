@@ -3,9 +3,12 @@
 //! Every document carries `"format": 1`. Durations are seconds as numbers, suffix `_s`; sizes
 //! are bytes; what is not known is `null`, never a made-up nought.
 
+use framewright_core::adapters::Candidate;
 use framewright_core::request::Split;
 use framewright_core::store::Status;
 use serde::Serialize;
+
+use crate::problem::with_causes;
 
 /// Version of every document on this page.
 pub(crate) const FORMAT: u32 = 1;
@@ -273,4 +276,32 @@ pub(crate) struct AdapterReport {
     pub(crate) usable: bool,
     /// Why not, where not.
     pub(crate) why: Option<String>,
+}
+
+impl AdaptersReport {
+    /// What a search found, in its order.
+    pub(crate) fn of(found: &[Candidate]) -> Self {
+        let adapters = found.iter().map(|candidate| {
+            let (version, extensions, broken) = match &candidate.state {
+                Ok(installed) => (installed.version.clone(), installed.extensions.clone(), None),
+                Err(error) => (String::new(), Vec::new(), Some(with_causes(error))),
+            };
+            let hidden = candidate
+                .shadowed_by
+                .as_ref()
+                .map(|by| format!("{} comes before it", by.display()));
+            let why = broken.or(hidden);
+            AdapterReport {
+                id: candidate.id.clone(),
+                version,
+                extensions,
+                path: candidate.path.display().to_string(),
+                usable: why.is_none(),
+                why,
+            }
+        });
+        Self {
+            adapters: adapters.collect(),
+        }
+    }
 }

@@ -12,7 +12,7 @@ use framewright_core::adapters::{Launcher, SearchPlan, find_adapters};
 use framewright_core::event::{JobEnd, Stamped};
 use framewright_core::request::Request;
 use framewright_core::run::{self, RunEnd, Stop};
-use framewright_core::store::Store;
+use framewright_core::store::{Store, TaskPhase};
 use tokio::sync::mpsc;
 
 use crate::documents::{
@@ -41,8 +41,8 @@ pub(crate) struct Outcome {
     pub(crate) job: String,
     /// How it ended.
     pub(crate) state: JobEnd,
-    /// Files committed by earlier controllers of this job, in task order.
-    pub(crate) earlier_outputs: Vec<String>,
+    /// Files committed by this and earlier controllers of this job.
+    pub(crate) outputs: Vec<String>,
     /// Measured speed of each host, by name; a host that is missing is shown with speed 1.
     pub(crate) speeds: BTreeMap<String, f64>,
     /// Whether the output disk filled, which ends a job with exit code 1.
@@ -71,13 +71,11 @@ pub(crate) fn render(
                     Some(_) = orders.recv() => return Err(interrupted()),
                 };
                 let stops = stops(orders);
-                let end = run::render(&surroundings, prepared, stops, &mut sink).await?;
-                Ok(outcome(end, Vec::new()))
+                Ok(outcome(run::render(&surroundings, prepared, stops, &mut sink).await?))
             }
             Wanted::Resume(job) => {
-                let earlier = stored::outputs(&Store::at(&around.state_dir), &job);
-                let end = run::resume(&surroundings, &job, stops(orders), &mut sink).await?;
-                Ok(outcome(end, earlier))
+                let stops = stops(orders);
+                Ok(outcome(run::resume(&surroundings, &job, stops, &mut sink).await?))
             }
         }
     })
@@ -194,11 +192,15 @@ fn stops(mut orders: Orders) -> mpsc::UnboundedReceiver<Stop> {
     stops
 }
 
-fn outcome(end: RunEnd, earlier_outputs: Vec<String>) -> Outcome {
+fn outcome(end: RunEnd) -> Outcome {
+    let committed = end.job_state.tasks().values().filter_map(|task| match &task.phase {
+        TaskPhase::Done { file, .. } => file.as_ref().map(|file| file.path.clone()),
+        TaskPhase::Pending | TaskPhase::Running { .. } | TaskPhase::GivenUp { .. } => None,
+    });
     Outcome {
         job: end.job,
         state: end.state,
-        earlier_outputs,
+        outputs: committed.collect(),
         speeds: end.speeds,
         disk_full: end.disk_full.is_some(),
         adapter_faults: end.adapter_faults,

@@ -4,8 +4,12 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use framewright_core::adapters::adapter_host_main;
+use framewright_worker::{Farewell, WorkerOptions, claim_stdio, worker_main};
+
+use crate::args::low::Format;
 use crate::exit::Exit;
-use crate::problem::Presentable;
+use crate::problem::{Presentable, with_causes};
 
 /// Carries out a hidden command, if the first word is one.
 pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
@@ -19,19 +23,31 @@ pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
 }
 
 fn worker(_rest: &[OsString]) -> ExitCode {
-    not_joined("worker")
+    let (stdin, stdout) = match claim_stdio() {
+        Ok(claimed) => claimed,
+        Err(error) => return failed(&format!("the worker cannot take its streams: {error}")),
+    };
+    match worker_main(stdin, stdout, &WorkerOptions::default()) {
+        Ok(Farewell::Refused { why } | Farewell::Garbled { why }) => failed(&why),
+        Ok(
+            Farewell::Bye
+            | Farewell::ControllerGone
+            | Farewell::LeaseExpired
+            | Farewell::Signalled,
+        ) => Exit::Done.into(),
+        Err(error) => failed(&with_causes(&error)),
+    }
 }
 
-fn adapter_host(_rest: &[OsString]) -> ExitCode {
-    not_joined("adapter-host")
+fn adapter_host(rest: &[OsString]) -> ExitCode {
+    adapter_host_main(rest)
 }
 
 fn stub_render(rest: &[OsString]) -> ExitCode {
     crate::stub_render::main(rest.iter().cloned())
 }
 
-fn not_joined(command: &str) -> ExitCode {
-    Presentable::fault(format!("this build of framewright has no {command}"))
-        .print(Default::default());
+fn failed(why: &str) -> ExitCode {
+    Presentable::fault(why).print(Format::Human);
     Exit::Fault.into()
 }

@@ -4,6 +4,7 @@
 //! stdout carries results and nothing else; everything said to people goes to stderr. Every way
 //! out is an [`exit::Exit`].
 
+mod advice;
 mod args;
 mod commands;
 mod display;

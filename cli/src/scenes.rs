@@ -2,10 +2,13 @@
 
 use framewright_core::FrameSet;
 use framewright_core::data::{Asset, Basis, Cost, Layer, Scene, Scope};
+use framewright_core::frames::Frame;
+use framewright_core::request::Split;
+use framewright_core::run::{Plan, Prepared};
 
 use crate::documents::{
-    AfterReport, AssetReport, BasisReport, InspectReport, InspectScene, LayerReport, PlanScene,
-    TilesReport,
+    AfterReport, AssetReport, BasisReport, InspectReport, InspectScene, LayerReport, PlanReport,
+    PlanScene, PlanSegment, Predicted, TilesReport,
 };
 
 /// `inspect`, from the adapter's id and answer.
@@ -47,12 +50,50 @@ pub(crate) fn inspect_report(adapter: &str, scene: &Scene) -> InspectReport {
     }
 }
 
+/// `plan`, from a settled job and what the kernel made of it.
+pub(crate) fn plan_report(prepared: &Prepared, plan: &Plan) -> PlanReport {
+    let segments = plan.segments.iter().map(|segment| PlanSegment {
+        id: segment.segment,
+        host: segment.host.clone(),
+        layer: segment.layer.clone(),
+        frames: frame_list(&segment.frames),
+        tile: None,
+        start_s: segment.start_s,
+        end_s: segment.end_s,
+    });
+    let predicted = &plan.predicted;
+    PlanReport {
+        adapter: prepared.inspection.description.id.clone(),
+        scene: plan_scene(&prepared.inspection.scene, &prepared.frames),
+        split: Split::Frames,
+        tasks: prepared.tasks.len(),
+        segments: segments.collect(),
+        predicted: Predicted {
+            makespan_s: predicted.makespan_s,
+            lower_bound_s: predicted.lower_bound_s,
+            ratio: ratio(predicted.makespan_s, predicted.lower_bound_s),
+            load_s: predicted.load_s,
+            loads: u64::from(predicted.loads),
+            hosts_busy_max: predicted.slots_busy_max,
+        },
+        warnings: prepared.warnings.clone(),
+    }
+}
+
+/// Frames as a set; empty for none.
+fn frame_list(frames: &[i32]) -> String {
+    FrameSet::from_frames(frames.iter().map(|frame| Frame(*frame)))
+        .map(|set| set.to_string())
+        .unwrap_or_default()
+}
+
+/// How far a makespan is from its bound; 1 where nothing has to be done.
+fn ratio(makespan_s: f64, bound_s: f64) -> f64 {
+    if bound_s > 0.0 { makespan_s / bound_s } else { 1.0 }
+}
+
 /// The scene of a `plan` for these frames.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "called by engine::plan once that is joined")
-)]
-pub(crate) fn plan_scene(scene: &Scene, frames: &FrameSet) -> PlanScene {
+fn plan_scene(scene: &Scene, frames: &FrameSet) -> PlanScene {
     PlanScene {
         frames: frames.to_string(),
         fps: scene.fps,

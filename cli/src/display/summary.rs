@@ -19,10 +19,8 @@ const FAILURES_SHOWN_MAX: usize = 20;
 pub(crate) fn report(tally: &Tally, outcome: &Outcome) -> RenderReport {
     let lower_bound_s = tally.end.and_then(|end| end.lower_bound_s);
     let makespan_s = tally.end.map_or(0.0, |end| end.makespan_s);
-    let mut outputs = outcome.earlier_outputs.clone();
-    outputs.extend(tally.done.values().flatten().cloned());
+    let mut outputs = outcome.outputs.clone();
     outputs.sort();
-    outputs.dedup();
     RenderReport {
         job: outcome.job.clone(),
         state: match outcome.state {
@@ -193,9 +191,10 @@ mod tests {
         Outcome {
             job: "0198c0de".into(),
             state,
-            earlier_outputs: Vec::new(),
+            outputs: Vec::new(),
             speeds: BTreeMap::new(),
             disk_full: false,
+            adapter_faults: Vec::new(),
         }
     }
 

@@ -1,0 +1,152 @@
+//! What the library refuses or cannot do, with what to do about it and the exit code.
+
+use framewright_core::adapters::{AdapterFault, ChooseError, SettingsError};
+use framewright_core::data::Verdict;
+use framewright_core::output::OutputError;
+use framewright_core::run::{ActivityError, PlanError, PrepareError, RenderError, RunError};
+
+use crate::exit::Exit;
+use crate::problem::{Presentable, with_causes};
+
+fn no_host(message: impl Into<String>) -> Presentable {
+    Presentable {
+        message: message.into(),
+        hint: None,
+        exit: Exit::NoHost,
+    }
+}
+
+impl From<PrepareError> for Presentable {
+    fn from(error: PrepareError) -> Self {
+        let text = with_causes(&error);
+        match error {
+            PrepareError::Scene { .. } => Self::usage(text).hint("check the path and its permissions"),
+            PrepareError::NotAFile { .. } => Self::usage(text).hint("name the scene file itself"),
+            PrepareError::NotUtf8 { .. } => {
+                Self::usage(text).hint("rename it, or make a link with another name")
+            }
+            PrepareError::Choose(error) => error.into(),
+            PrepareError::Adapter(error) => error.into(),
+            PrepareError::Settings(error) => error.into(),
+            PrepareError::Inspect(error) => error.into(),
+            PrepareError::NoHost { .. } => no_host(text).hint(
+                "install the renderer there, or name it in farm.toml: programs = { ADAPTER = \"/path\" }",
+            ),
+            PrepareError::Frames { .. } => {
+                Self::usage(text).hint("frames are written 1-300, 1-100x2, 1,5,9-20 or 1-100,!50")
+            }
+            PrepareError::Layer { .. } => {
+                Self::usage(text).hint("`framewright inspect SCENE` lists the scene's layers")
+            }
+            PrepareError::NotYet { what } => Self::not_yet(&what),
+            PrepareError::Output(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChooseError> for Presentable {
+    fn from(error: ChooseError) -> Self {
+        let text = with_causes(&error);
+        match error {
+            ChooseError::UnknownId { .. } => {
+                Self::usage(text).hint("`framewright adapters list` shows all adapters")
+            }
+            ChooseError::Broken { .. } => {
+                Self::usage(text).hint("`framewright adapters list` shows where each was found")
+            }
+            ChooseError::UnknownExtension { .. } => {
+                Self::usage(text).hint("name the adapter with --adapter ID")
+            }
+        }
+    }
+}
+
+impl From<AdapterFault> for Presentable {
+    fn from(error: AdapterFault) -> Self {
+        Self::fault(with_causes(&error))
+            .hint("this is a fault of the adapter, not of your scene; tell whoever wrote it")
+    }
+}
+
+impl From<SettingsError> for Presentable {
+    fn from(error: SettingsError) -> Self {
+        Self::usage(with_causes(&error))
+    }
+}
+
+impl From<OutputError> for Presentable {
+    fn from(error: OutputError) -> Self {
+        let hint = error.hint();
+        let problem = Self::usage(with_causes(&error));
+        match hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    }
+}
+
+impl From<ActivityError> for Presentable {
+    fn from(error: ActivityError) -> Self {
+        let text = with_causes(&error);
+        match error {
+            ActivityError::Link(_) | ActivityError::Lost(_) | ActivityError::TooLong { .. } => {
+                no_host(text)
+            }
+            ActivityError::NoProgram { .. } => no_host(text).hint(
+                "install it, or name it in farm.toml: programs = { ADAPTER = \"/path\" }",
+            ),
+            ActivityError::Adapter(error) => error.into(),
+            ActivityError::Failed { verdict, hint, .. } => {
+                let exit = match verdict {
+                    Verdict::Succeeded | Verdict::Unrenderable => Exit::Usage,
+                    Verdict::MachineFault | Verdict::OutOfMemory | Verdict::NoLicence => {
+                        Exit::NoHost
+                    }
+                    Verdict::AdapterFault => Exit::Fault,
+                };
+                Self {
+                    message: text,
+                    hint: Some(hint).filter(|hint| !hint.is_empty()),
+                    exit,
+                }
+            }
+            ActivityError::NoConclusion { .. } => Self::fault(text),
+            ActivityError::Scratch { .. } => Self::usage(text)
+                .hint("scratch files are kept in the user's state folder; set XDG_STATE_HOME to another one"),
+        }
+    }
+}
+
+impl From<PlanError> for Presentable {
+    fn from(error: PlanError) -> Self {
+        let text = with_causes(&error);
+        match error {
+            PlanError::Job(_) => Self::usage(text),
+            PlanError::NoHost => no_host(text),
+            PlanError::Sim(_) => Self::fault(text),
+        }
+    }
+}
+
+impl From<RenderError> for Presentable {
+    fn from(error: RenderError) -> Self {
+        let text = with_causes(&error);
+        match error {
+            RenderError::Prepare(error) => error.into(),
+            RenderError::Output(error) => error.into(),
+            RenderError::Claim(error) => error.into(),
+            RenderError::Create(error) => error.into(),
+            RenderError::Find(error) => error.into(),
+            RenderError::Folder(error) => error.into(),
+            RenderError::Lock(error) => error.into(),
+            RenderError::Survey(_) | RenderError::Scene { .. } | RenderError::Record { .. } => {
+                Self::usage(text)
+            }
+            RenderError::Journal(_) => Self::fault(text),
+            RenderError::Run(RunError::NoHost { .. }) => no_host(text)
+                .hint("what was committed is safe; `framewright render --resume JOB` goes on"),
+            RenderError::Run(RunError::Journal { .. }) => Self::fault(text)
+                .hint("what was committed is safe; make room and `framewright render --resume JOB`"),
+        }
+    }
+}
