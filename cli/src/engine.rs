@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use framewright_core::FrameSet;
 use framewright_core::event::JobEnd;
+use framewright_core::frames::FrameSet;
 use framewright_core::request::Request;
 use framewright_core::store::Store;
 

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use crate::exit::Exit;
 use crate::problem::Presentable;
+use crate::stub_render;
 
 /// Carries out a hidden command, if the first word is one.
 pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
@@ -13,7 +14,7 @@ pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
     match words.get(1)?.to_str()? {
         "worker" => Some(worker(rest)),
         "adapter-host" => Some(adapter_host(rest)),
-        "stub-render" => Some(stub_render(rest)),
+        "stub-render" => Some(stub_render::main(rest.iter().cloned())),
         _ => None,
     }
 }
@@ -24,10 +25,6 @@ fn worker(_rest: &[OsString]) -> ExitCode {
 
 fn adapter_host(_rest: &[OsString]) -> ExitCode {
     not_joined("adapter-host")
-}
-
-fn stub_render(_rest: &[OsString]) -> ExitCode {
-    not_joined("stub-render")
 }
 
 fn not_joined(command: &str) -> ExitCode {

@@ -17,6 +17,7 @@ mod scenes;
 mod signals;
 mod stored;
 mod stream;
+mod stub_render;
 mod surroundings;
 mod tables;
 

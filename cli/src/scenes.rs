@@ -1,7 +1,7 @@
 //! What an adapter found in a scene, as the documents show it.
 
-use framewright_core::FrameSet;
 use framewright_core::data::{Asset, Basis, Cost, Layer, Scene, Scope};
+use framewright_core::frames::FrameSet;
 
 use crate::documents::{
     AfterReport, AssetReport, BasisReport, InspectReport, InspectScene, LayerReport, PlanScene,

@@ -466,6 +466,43 @@ pub enum Verdict {
     AdapterFault,
 }
 
+/// A call that could not be answered: the adapter or its contract is broken, or the host asked
+/// for something that it cannot do. A renderer that fails is no `Failure`, but a [`Verdict`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A short word for programs: `panic`, `bad-document`, `unsupported`, …
+    pub code: String,
+    /// One sentence for people.
+    pub message: String,
+    /// Where in the adapter, as `file:line`; empty where nobody knows.
+    #[serde(default, rename = "where", skip_serializing_if = "String::is_empty")]
+    pub place: String,
+}
+
+impl Failure {
+    /// A failure that needs no place.
+    #[must_use]
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Failure {
+            code: code.into(),
+            message: message.into(),
+            place: String::new(),
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        if !self.place.is_empty() {
+            write!(f, " ({})", self.place)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
 // ---------------------------------------------------------------------------------------------
 // found, scene
 
@@ -512,6 +549,10 @@ pub struct Scene {
     pub costs: Costs,
     /// Memory that one renderer needs; 0 = not known.
     pub memory_bytes: u64,
+    /// Format of the pictures that the scene itself asks for: an [`OutputFormat::id`], e.g.
+    /// `none`. Empty = the description's first.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub output: String,
     /// Files that the scene needs, itself excluded.
     pub assets: Vec<Asset>,
     /// Whether frames may be tiled.
@@ -637,4 +678,126 @@ pub struct LayerSplit {
     /// Why not, where not.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
+}
+
+// ---------------------------------------------------------------------------------------------
+// small constructors
+
+impl Description {
+    /// A description with the smallest set of facts: no abilities, no settings, pictures as PNG.
+    #[must_use]
+    pub fn new(id: &str, version: &str, renderer: &str) -> Self {
+        Description {
+            format: FORMAT,
+            id: id.to_owned(),
+            version: version.to_owned(),
+            renderer: renderer.to_owned(),
+            extensions: Vec::new(),
+            programs: Vec::new(),
+            can: Abilities::default(),
+            outputs: vec![OutputFormat::png()],
+            settings: Vec::new(),
+        }
+    }
+}
+
+impl OutputFormat {
+    /// PNG.
+    #[must_use]
+    pub fn png() -> Self {
+        OutputFormat {
+            id: "png".to_owned(),
+            extension: "png".to_owned(),
+        }
+    }
+
+    /// OpenEXR.
+    #[must_use]
+    pub fn exr() -> Self {
+        OutputFormat {
+            id: "exr".to_owned(),
+            extension: "exr".to_owned(),
+        }
+    }
+}
+
+impl Open {
+    /// A session for `activity` with `program`, everything else empty. The host fills in the
+    /// rest; tests use it as it is.
+    #[must_use]
+    pub fn new(activity: Activity, program: &str) -> Self {
+        Open {
+            format: FORMAT,
+            activity,
+            program: program.to_owned(),
+            scene: None,
+            scratch: String::new(),
+            host: String::new(),
+            slot: 0,
+            threads: 0,
+            memory_bytes: None,
+            settings: BTreeMap::new(),
+            output: String::new(),
+            shot: None,
+        }
+    }
+}
+
+impl Task {
+    /// A whole frame of the scene as it is, first attempt, written to `output`.
+    #[must_use]
+    pub fn frame(task: u32, frame: i32, output: &str) -> Self {
+        Task {
+            task,
+            layer: String::new(),
+            frame,
+            tile: None,
+            attempt: 1,
+            output: output.to_owned(),
+            needs: Vec::new(),
+        }
+    }
+}
+
+impl Run {
+    /// A process with nothing but a number and a command line.
+    #[must_use]
+    pub fn new(run: u32, argv: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Run {
+            run,
+            argv: argv.into_iter().map(Into::into).collect(),
+            ..Run::default()
+        }
+    }
+}
+
+impl Input {
+    /// A line that a process printed on its standard output.
+    #[must_use]
+    pub fn stdout(run: u32, text: &str) -> Self {
+        Input::Line {
+            run,
+            stream: Stream::Stdout,
+            text: text.to_owned(),
+        }
+    }
+
+    /// A process that exited by itself with `code`.
+    #[must_use]
+    pub fn exited(run: u32, code: i32) -> Self {
+        Input::Exited {
+            run,
+            code: Some(code),
+            signal: None,
+            killed: false,
+        }
+    }
+}
+
+impl Cost {
+    /// A cost of `seconds`.
+    #[must_use]
+    pub fn new(seconds: f64, basis: Basis) -> Self {
+        Cost { seconds, basis }
+    }
 }

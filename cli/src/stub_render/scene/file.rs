@@ -1,0 +1,477 @@
+//! The keys of a stub scene file, and their way into [`Scene`].
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use toml::Spanned;
+
+use super::super::frames::{FrameRun, Frames};
+use super::super::units::{Bytes, Span, Text, parse_duration};
+use super::{After, Fault, FaultKind, FrameCost, Layer, Output, Scene, Scope, Tiles};
+
+/// Widest and highest picture.
+const SIDE_MAX: u32 = 16_384;
+/// Most layers in a scene.
+const LAYERS_MAX: usize = 64;
+/// Longest layer name in bytes.
+const LAYER_NAME_MAX: usize = 64;
+/// Most fault tables in a scene.
+const FAULTS_MAX: usize = 4_096;
+
+/// What is wrong with a scene's text.
+pub struct Wrong {
+    /// From 1.
+    pub line: usize,
+    /// A clause without full stop.
+    pub what: String,
+    /// What would be right; may be empty.
+    pub hint: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SceneFile {
+    frames: FrameRun,
+    fps: Option<Spanned<f64>>,
+    width: Option<Spanned<u32>>,
+    height: Option<Spanned<u32>>,
+    #[serde(default)]
+    load: Span,
+    declare_load: Option<Span>,
+    #[serde(default)]
+    frame: FrameCostFile,
+    #[serde(default)]
+    call: Span,
+    layers: Option<Spanned<Vec<Spanned<LayerFile>>>>,
+    #[serde(default)]
+    slow: BTreeMap<String, Spanned<f64>>,
+    #[serde(default)]
+    output: Output,
+    tiles: Option<TilesFile>,
+    sticky: Option<bool>,
+    memory: Option<Bytes>,
+    #[serde(default)]
+    fault: Vec<Spanned<FaultFile>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LayerFile {
+    name: Spanned<String>,
+    #[serde(default)]
+    after: AfterFile,
+    weight: Option<Spanned<f64>>,
+    #[serde(default)]
+    memory: Bytes,
+    #[serde(default)]
+    tags: Vec<String>,
+    segment: Option<Spanned<u32>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TilesFile {
+    #[serde(default = "yes")]
+    exact: bool,
+    #[serde(default)]
+    margin: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultFile {
+    kind: FaultKind,
+    frames: Frames,
+    #[serde(default)]
+    layers: Vec<Spanned<String>>,
+    #[serde(default)]
+    hosts: Vec<String>,
+    times: Option<Spanned<u32>>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Reads a scene's text.
+pub fn parse(text: &str) -> Result<Scene, Wrong> {
+    let file: SceneFile = toml::from_str(text).map_err(|error| {
+        let (what, hint) = split_message(error.message());
+        at(text, error.span().unwrap_or(0..0), what, hint)
+    })?;
+    settle(file).map_err(|(span, what, hint)| at(text, span, what, hint.to_owned()))
+}
+
+type Problem = (Range<usize>, String, &'static str);
+
+/// What spans several keys, and what a type cannot say.
+fn settle(file: SceneFile) -> Result<Scene, Problem> {
+    let layers = match file.layers {
+        Some(listed) => settle_layers(listed)?,
+        None => vec![Layer {
+            name: "beauty".to_owned(),
+            after: Vec::new(),
+            weight: 1.0,
+            memory_bytes: 0,
+            tags: Vec::new(),
+            undivided: false,
+        }],
+    };
+    if file.fault.len() > FAULTS_MAX {
+        let span = file.fault[FAULTS_MAX].span();
+        return Err((span, format!("more than {FAULTS_MAX} faults"), ""));
+    }
+    let faults = file
+        .fault
+        .into_iter()
+        .map(|fault| settle_fault(fault.into_inner(), &layers))
+        .collect::<Result<_, _>>()?;
+    let slow = file
+        .slow
+        .into_iter()
+        .map(|(host, factor)| {
+            let factor = within(factor, 0.001, 1000.0, "slow")?;
+            Ok((host, factor))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Scene {
+        frames: file.frames,
+        fps: file
+            .fps
+            .map_or(Ok(24.0), |fps| within(fps, 0.001, 10_000.0, "fps"))?,
+        width: side(file.width, 320, "width")?,
+        height: side(file.height, 180, "height")?,
+        load: file.load.0,
+        declared_load: file.declare_load.unwrap_or(file.load).0,
+        frame_cost: file.frame.0,
+        call: file.call.0,
+        layers,
+        slow,
+        output: file.output,
+        tiles: file.tiles.map_or(
+            Tiles {
+                exact: true,
+                margin: 0,
+            },
+            |tiles| Tiles {
+                exact: tiles.exact,
+                margin: tiles.margin,
+            },
+        ),
+        sticky: file.sticky.unwrap_or(true),
+        memory_bytes: file.memory.map_or(64 << 20, |bytes| bytes.0),
+        faults,
+    })
+}
+
+fn side(given: Option<Spanned<u32>>, default: u32, key: &str) -> Result<u32, Problem> {
+    let Some(given) = given else {
+        return Ok(default);
+    };
+    if (1..=SIDE_MAX).contains(given.get_ref()) {
+        return Ok(given.into_inner());
+    }
+    let what = format!("`{key}` is {}", given.get_ref());
+    Err((given.span(), what, "pictures are 1 to 16384 pixels a side"))
+}
+
+fn within(given: Spanned<f64>, least: f64, most: f64, key: &str) -> Result<f64, Problem> {
+    if (least..=most).contains(given.get_ref()) {
+        return Ok(given.into_inner());
+    }
+    let what = format!("`{key}` is {}, expected {least} to {most}", given.get_ref());
+    Err((given.span(), what, ""))
+}
+
+fn settle_layers(listed: Spanned<Vec<Spanned<LayerFile>>>) -> Result<Vec<Layer>, Problem> {
+    let span = listed.span();
+    let listed = listed.into_inner();
+    if listed.is_empty() || listed.len() > LAYERS_MAX {
+        let what = format!("`layers` has {} entries", listed.len());
+        return Err((
+            span,
+            what,
+            "a scene has 1 to 64 layers; leave the key out for one",
+        ));
+    }
+    let mut layers: Vec<Layer> = Vec::with_capacity(listed.len());
+    let mut waits: Vec<Spanned<AfterFile>> = Vec::with_capacity(listed.len());
+    for entry in listed {
+        let entry_span = entry.span();
+        let entry = entry.into_inner();
+        check_layer_name(&entry.name)?;
+        let name = entry.name.into_inner();
+        if layers.iter().any(|layer| layer.name == name) {
+            let what = format!("two layers are named `{name}`");
+            return Err((entry_span, what, "give each layer a name of its own"));
+        }
+        if let Some(segment) = entry.segment.as_ref().filter(|s| *s.get_ref() != 0) {
+            let what = format!("`segment` is {}", segment.get_ref());
+            return Err((
+                segment.span(),
+                what,
+                "only `segment = 0` is known: all frames of the layer in one segment",
+            ));
+        }
+        layers.push(Layer {
+            name,
+            after: entry.after.0.clone(),
+            weight: entry
+                .weight
+                .map_or(Ok(1.0), |weight| within(weight, 1e-6, 1e6, "weight"))?,
+            memory_bytes: entry.memory.0,
+            tags: entry.tags,
+            undivided: entry.segment.is_some(),
+        });
+        waits.push(Spanned::new(entry_span, entry.after));
+    }
+    check_waits(&layers, &waits)?;
+    Ok(layers)
+}
+
+fn check_layer_name(name: &Spanned<String>) -> Result<(), Problem> {
+    let text = name.get_ref();
+    let forbidden = |c: char| c.is_control() || matches!(c, ':' | ',' | '/' | '\\' | '{' | '}');
+    if text.is_empty() || text.len() > LAYER_NAME_MAX || text.contains(forbidden) || text == ".." {
+        return Err((
+            name.span(),
+            format!("{text:?} is no layer name"),
+            "a layer name has 1 to 64 bytes and none of : , / \\ { }",
+        ));
+    }
+    Ok(())
+}
+
+/// Every layer waited for exists, and none waits for itself, straight or in a circle.
+fn check_waits(layers: &[Layer], waits: &[Spanned<AfterFile>]) -> Result<(), Problem> {
+    for (layer, wait) in layers.iter().zip(waits) {
+        for after in &wait.get_ref().0 {
+            if !layers.iter().any(|other| other.name == after.layer) {
+                let what = format!(
+                    "layer `{}` comes after `{}`, which is no layer of this scene",
+                    layer.name, after.layer
+                );
+                return Err((wait.span(), what, "name one of the scene's layers"));
+            }
+        }
+    }
+    // Layers are settled as soon as all they wait for is; what is left over is a circle.
+    let mut settled = vec![false; layers.len()];
+    loop {
+        let is_settled = |name: &str| {
+            layers
+                .iter()
+                .position(|layer| layer.name == name)
+                .is_some_and(|index| settled[index])
+        };
+        let next = (0..layers.len()).find(|&index| {
+            !settled[index] && layers[index].after.iter().all(|a| is_settled(&a.layer))
+        });
+        match next {
+            Some(index) => settled[index] = true,
+            None => break,
+        }
+    }
+    match settled.iter().position(|done| !done) {
+        None => Ok(()),
+        Some(index) => Err((
+            waits[index].span(),
+            format!(
+                "layer `{}` comes after itself, by way of what it waits for",
+                layers[index].name
+            ),
+            "take one `after` out of the circle",
+        )),
+    }
+}
+
+fn settle_fault(fault: FaultFile, layers: &[Layer]) -> Result<Fault, Problem> {
+    for name in &fault.layers {
+        if !layers.iter().any(|layer| &layer.name == name.get_ref()) {
+            let what = format!("the fault names `{}`, which is no layer", name.get_ref());
+            return Err((name.span(), what, "name one of the scene's layers"));
+        }
+    }
+    if let Some(times) = fault.times.as_ref().filter(|times| *times.get_ref() == 0) {
+        return Err((
+            times.span(),
+            "`times` is 0, so the fault never happens".to_owned(),
+            "leave `times` out for always, or take the fault away",
+        ));
+    }
+    Ok(Fault {
+        kind: fault.kind,
+        frames: fault.frames,
+        layers: fault.layers.into_iter().map(Spanned::into_inner).collect(),
+        hosts: fault.hosts,
+        times: fault.times.map(Spanned::into_inner),
+    })
+}
+
+/// The reader's message is one line of what is wrong, sometimes with ", expected …" after it.
+fn split_message(message: &str) -> (String, String) {
+    let line = message.lines().next().unwrap_or("it is not TOML");
+    match line.split_once(", expected ") {
+        Some((what, expected)) => (what.to_owned(), format!("expected {expected}")),
+        None => (line.to_owned(), String::new()),
+    }
+}
+
+fn at(text: &str, span: Range<usize>, what: String, hint: String) -> Wrong {
+    let before = text.get(..span.start.min(text.len())).unwrap_or("");
+    Wrong {
+        line: before.matches('\n').count() + 1,
+        what,
+        hint: if hint.is_empty() {
+            "the keys of a stub scene are listed in docs/stub-scene.md".to_owned()
+        } else {
+            hint
+        },
+    }
+}
+
+/// `frame`: one duration, a list of them, or `{ mean, cv, seed }`.
+struct FrameCostFile(FrameCost);
+
+impl Default for FrameCostFile {
+    fn default() -> Self {
+        Self(FrameCost::Constant(Duration::ZERO))
+    }
+}
+
+/// Most entries of a `frame` list.
+const COSTS_MAX: usize = 100_000;
+
+impl<'de> Deserialize<'de> for FrameCostFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shapes;
+        impl<'de> Visitor<'de> for Shapes {
+            type Value = FrameCostFile;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(
+                    "a duration, a list of durations, or { mean = \"200ms\", cv = 0.5, seed = 7 }",
+                )
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                let duration = Text("a duration", parse_duration).visit_str(text)?;
+                Ok(FrameCostFile(FrameCost::Constant(duration)))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut costs = Vec::new();
+                while let Some(Span(cost)) = seq.next_element()? {
+                    if costs.len() == COSTS_MAX {
+                        return Err(de::Error::custom(format!(
+                            "`frame` lists more than {COSTS_MAX} durations"
+                        )));
+                    }
+                    costs.push(cost);
+                }
+                if costs.is_empty() {
+                    return Err(de::Error::custom(
+                        "`frame` is an empty list, expected at least one duration",
+                    ));
+                }
+                Ok(FrameCostFile(FrameCost::List(costs)))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let drawn = RandomFile::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                if !(0.0..=10.0).contains(&drawn.cv) {
+                    return Err(de::Error::custom(format!(
+                        "`cv` is {}, expected 0 to 10",
+                        drawn.cv
+                    )));
+                }
+                Ok(FrameCostFile(FrameCost::Random {
+                    mean: drawn.mean.0,
+                    cv: drawn.cv,
+                    seed: drawn.seed,
+                }))
+            }
+        }
+        deserializer.deserialize_any(Shapes)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RandomFile {
+    mean: Span,
+    #[serde(default)]
+    cv: f64,
+    #[serde(default)]
+    seed: u64,
+}
+
+/// `after`: a layer's name or `{ layer, scope }`, alone or in a list.
+#[derive(Default)]
+struct AfterFile(Vec<After>);
+
+/// One entry of `after`.
+struct AfterEntry(After);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AfterTable {
+    layer: String,
+    #[serde(default)]
+    scope: Scope,
+}
+
+struct AfterShapes;
+
+impl<'de> Visitor<'de> for AfterShapes {
+    type Value = AfterFile;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(
+            "a layer's name or { layer = \"name\", scope = \"frame\" }, or a list of them",
+        )
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(AfterFile(vec![After {
+            layer: name.to_owned(),
+            scope: Scope::Frame,
+        }]))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let table = AfterTable::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        Ok(AfterFile(vec![After {
+            layer: table.layer,
+            scope: table.scope,
+        }]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(AfterEntry(after)) = seq.next_element()? {
+            all.push(after);
+        }
+        Ok(AfterFile(all))
+    }
+}
+
+impl<'de> Deserialize<'de> for AfterFile {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AfterShapes)
+    }
+}
+
+impl<'de> Deserialize<'de> for AfterEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let AfterFile(mut one) = deserializer.deserialize_any(AfterShapes)?;
+        match (one.pop(), one.is_empty()) {
+            (Some(after), true) => Ok(Self(after)),
+            (_, _) => Err(de::Error::custom("`after` is a list of lists")),
+        }
+    }
+}
