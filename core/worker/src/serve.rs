@@ -1,0 +1,473 @@
+//! The worker's life: preamble, hello, messages, end.
+//!
+//! The main thread reads what the controller says and hands it on; it never blocks on anything
+//! but its one `poll`, so heartbeats and the lease keep their time whatever renderers, file
+//! servers and the way back to the controller do. It starts no process (see `kin`).
+//!
+//! However the worker ends (the controller says so, is gone, or a signal comes), it is the same
+//! way: all slots end what they run, in parallel and within a bound; then every process that
+//! still descends from this one is killed.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use crate::codec::{DecodeError, Decoder, preamble_line};
+use crate::errand::{Errand, Errands, Ground};
+use crate::identity::build_id;
+use crate::kin::{Kin, timespec};
+use crate::launch::Launcher;
+use crate::message::{ControllerHello, FromWorker, RunId, ToWorker, WorkerHello};
+use crate::outbox::Outbox;
+use crate::slot::{Seat, Shop, Slot, SlotMessage};
+use crate::wake::Waker;
+
+/// More slots than any machine has; a hello with more is refused.
+pub const SLOTS_MAX: u32 = 4096;
+
+/// Heartbeats come no faster than this, whatever the hello says.
+const HEARTBEAT_MIN: Duration = Duration::from_millis(20);
+
+/// How often orphans that have ended are looked for, at least.
+const REAP_EVERY_MAX: Duration = Duration::from_secs(1);
+
+/// How long the slots may take to end, beyond the polite time.
+const END_MAX: Duration = Duration::from_secs(4);
+
+/// How long the last messages may take to be written.
+const FAREWELL_MAX: Duration = Duration::from_millis(500);
+
+/// What a worker can be told apart from its controller's hello.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// How long the controller may take to say hello.
+    pub hello_max: Duration,
+    /// How long processes may take to end by themselves when the worker ends.
+    pub polite_at_end: Duration,
+    /// How long a controller may take nothing before lines are dropped (and counted). Until then
+    /// processes that print more than fits wait.
+    pub stall_max: Duration,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            hello_max: Duration::from_secs(60),
+            polite_at_end: Duration::from_millis(500),
+            stall_max: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why a worker ended. Everything it had started is gone then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// The controller said bye.
+    Bye,
+    /// The controller's end of the link was closed.
+    ControllerGone,
+    /// Nothing came from the controller for its grace time.
+    LeaseExpired,
+    /// A signal.
+    Signalled,
+    /// The hello was refused.
+    Refused {
+        /// Why.
+        why: String,
+    },
+    /// What came from the controller is not the protocol.
+    Garbled {
+        /// What was wrong.
+        why: String,
+    },
+}
+
+/// Why a worker could not work.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The system refused something that every worker needs.
+    #[error("cannot {what}")]
+    Setup {
+        /// What was tried.
+        what: &'static str,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn setup(what: &'static str) -> impl FnOnce(io::Error) -> WorkerError {
+    move |source| WorkerError::Setup { what, source }
+}
+
+/// Serves one controller until it is gone, and ends everything that was started for it.
+///
+/// Takes the descriptors of [`crate::claim_stdio`]. To be called in a process of its own, whose
+/// main thread has started no other process. Blocks; returns within a few seconds of the
+/// controller's end.
+///
+/// # Errors
+/// When the system refuses threads, descriptors or signal handlers.
+pub fn worker_main(
+    stdin: OwnedFd,
+    stdout: OwnedFd,
+    options: &WorkerOptions,
+) -> Result<Farewell, WorkerError> {
+    let kin = Kin::new().map_err(setup("become the parent of orphans"))?;
+    let signals = watch_signals().map_err(setup("watch for signals"))?;
+    let alarm = Arc::new(Waker::new().map_err(setup("make an event counter"))?);
+    let outbox = Arc::new(Outbox::new(Arc::clone(&alarm)));
+    {
+        let outbox = Arc::clone(&outbox);
+        std::thread::Builder::new()
+            .name("outbox".to_owned())
+            .spawn(move || outbox.write_to(&stdout))
+            .map_err(setup("start the writing thread"))?;
+    }
+    outbox.raw(&preamble_line(build_id()));
+    let mut link = Link {
+        stdin,
+        signals,
+        alarm,
+        outbox: Arc::clone(&outbox),
+        decoder: Decoder::new(),
+        heard: Instant::now(),
+        buffer: vec![0; 64 << 10],
+    };
+    let hello = match link.await_hello(Instant::now() + options.hello_max) {
+        Ok(hello) => hello,
+        Err(farewell) => {
+            outbox.close(Instant::now() + FAREWELL_MAX);
+            return Ok(farewell);
+        }
+    };
+    let mut worker = Worker::start(&hello, kin, Arc::clone(&outbox), options)?;
+    let farewell = worker.serve(&mut link, &hello);
+    worker.end(options.polite_at_end);
+    Ok(farewell)
+}
+
+fn watch_signals() -> io::Result<UnixStream> {
+    let (reader, writer) = UnixStream::pair()?;
+    for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGINT] {
+        signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
+    }
+    Ok(reader)
+}
+
+/// The way from the controller.
+struct Link {
+    stdin: OwnedFd,
+    signals: UnixStream,
+    alarm: Arc<Waker>,
+    outbox: Arc<Outbox>,
+    decoder: Decoder,
+    /// When something came last.
+    heard: Instant,
+    buffer: Vec<u8>,
+}
+
+/// What ended a wait.
+enum Heard {
+    /// Bytes were pushed into the decoder.
+    Something,
+    Nothing,
+    End(Farewell),
+}
+
+impl Link {
+    /// Waits for the controller, a signal or the time.
+    fn listen(&mut self, until: Instant) -> Heard {
+        let left = until.saturating_duration_since(Instant::now());
+        let mut fds = [
+            PollFd::new(&self.stdin, PollFlags::IN),
+            PollFd::new(&self.signals, PollFlags::IN),
+            PollFd::new(&*self.alarm, PollFlags::IN),
+        ];
+        if poll(&mut fds, Some(&timespec(left))).is_err() {
+            // Interrupted: the caller comes again.
+            return Heard::Nothing;
+        }
+        let [said, signalled, alarmed] = fds.map(|fd| !fd.revents().is_empty());
+        if signalled {
+            return Heard::End(Farewell::Signalled);
+        }
+        if alarmed && self.outbox.is_lost() {
+            return Heard::End(Farewell::ControllerGone);
+        }
+        if said { self.read() } else { Heard::Nothing }
+    }
+
+    fn read(&mut self) -> Heard {
+        match rustix::io::read(&self.stdin, &mut self.buffer) {
+            Ok(0) => Heard::End(Farewell::ControllerGone),
+            Ok(read) => {
+                self.heard = Instant::now();
+                self.decoder.push(&self.buffer[..read]);
+                Heard::Something
+            }
+            Err(Errno::INTR | Errno::AGAIN) => Heard::Nothing,
+            Err(_) => Heard::End(Farewell::ControllerGone),
+        }
+    }
+
+    fn await_hello(&mut self, until: Instant) -> Result<ControllerHello, Farewell> {
+        loop {
+            match self.decoder.next::<ToWorker>() {
+                Ok(Some(ToWorker::Hello(hello))) => return self.check(hello),
+                Ok(Some(ToWorker::Bye)) => return Err(Farewell::Bye),
+                Ok(Some(_)) => return Err(self.refuse("the first message is no hello".to_owned())),
+                // An older or newer controller's hello may not even be readable.
+                Err(error) => {
+                    let why = format!(
+                        "the hello cannot be read by this build, {}: {}",
+                        build_id(),
+                        full(&error)
+                    );
+                    return Err(self.refuse(why));
+                }
+                Ok(None) => {}
+            }
+            if Instant::now() >= until {
+                return Err(self.refuse("no hello came".to_owned()));
+            }
+            if let Heard::End(farewell) = self.listen(until) {
+                return Err(farewell);
+            }
+        }
+    }
+
+    fn check(&self, hello: ControllerHello) -> Result<ControllerHello, Farewell> {
+        if hello.build != build_id() {
+            let why = format!(
+                "the controller is build {}, this worker is build {}",
+                hello.build,
+                build_id()
+            );
+            return Err(self.refuse(why));
+        }
+        if !(1..=SLOTS_MAX).contains(&hello.slots) {
+            let why = format!("{} slots are not between 1 and {SLOTS_MAX}", hello.slots);
+            return Err(self.refuse(why));
+        }
+        Ok(hello)
+    }
+
+    fn refuse(&self, why: String) -> Farewell {
+        self.outbox
+            .control(&FromWorker::Refused { why: why.clone() });
+        Farewell::Refused { why }
+    }
+}
+
+/// Slots and errands of a worker whose hello was accepted.
+struct Worker {
+    shop: Arc<Shop>,
+    seats: Vec<Arc<Seat>>,
+    errands: Errands,
+    /// Gets one message from each slot that has ended.
+    ended: Receiver<()>,
+}
+
+impl Worker {
+    fn start(
+        hello: &ControllerHello,
+        kin: Kin,
+        outbox: Arc<Outbox>,
+        options: &WorkerOptions,
+    ) -> Result<Self, WorkerError> {
+        let own: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+        let executable = std::env::current_exe().unwrap_or_default();
+        outbox.control(&FromWorker::Hello(introduce(&executable)));
+        let errands = Errands::start(Ground {
+            outbox: Arc::clone(&outbox),
+            own: own.clone(),
+            executable,
+            scratch_root: PathBuf::from(&hello.scratch_root),
+        })
+        .map_err(setup("start the threads for files"))?;
+        let shop = Arc::new(Shop {
+            outbox,
+            kin,
+            launcher: Launcher::new(hello, own),
+            places: Mutex::default(),
+            stall_max: options.stall_max,
+        });
+        let (tell_end, ended) = channel();
+        let mut seats = Vec::new();
+        for number in 0..hello.slots {
+            let seat = Arc::new(Seat::new().map_err(setup("make an event counter"))?);
+            let slot = Slot::new(Arc::clone(&seat), Arc::clone(&shop));
+            let tell_end = tell_end.clone();
+            std::thread::Builder::new()
+                .name(format!("slot-{number}"))
+                .spawn(move || {
+                    slot.work();
+                    // Nobody listens any more when the end took too long.
+                    let _ = tell_end.send(());
+                })
+                .map_err(setup("start a slot's thread"))?;
+            seats.push(seat);
+        }
+        Ok(Self {
+            shop,
+            seats,
+            errands,
+            ended,
+        })
+    }
+
+    fn serve(&mut self, link: &mut Link, hello: &ControllerHello) -> Farewell {
+        let heartbeat = Duration::from_millis(hello.heartbeat_ms).max(HEARTBEAT_MIN);
+        let grace = (hello.grace_ms > 0).then(|| Duration::from_millis(hello.grace_ms));
+        let mut next_beat = Instant::now() + heartbeat;
+        let mut next_reap = Instant::now();
+        loop {
+            if let Err(farewell) = self.take_messages(link) {
+                return farewell;
+            }
+            let now = Instant::now();
+            let lease_end = grace.map(|grace| link.heard + grace);
+            if lease_end.is_some_and(|end| now >= end) {
+                return Farewell::LeaseExpired;
+            }
+            if now >= next_beat {
+                self.shop.outbox.heartbeat();
+                next_beat = now + heartbeat;
+            }
+            if now >= next_reap {
+                self.shop.kin.reap_adopted();
+                next_reap = now + REAP_EVERY_MAX;
+            }
+            let next = next_beat.min(next_reap);
+            let until = lease_end.map_or(next, |end| end.min(next));
+            match link.listen(until) {
+                Heard::Something | Heard::Nothing => {}
+                Heard::End(farewell) => return farewell,
+            }
+        }
+    }
+
+    fn take_messages(&self, link: &mut Link) -> Result<(), Farewell> {
+        loop {
+            match link.decoder.next::<ToWorker>() {
+                Ok(None) => return Ok(()),
+                Ok(Some(message)) => self.handle(message)?,
+                Err(error) => return Err(Farewell::Garbled { why: full(&error) }),
+            }
+        }
+    }
+
+    fn handle(&self, message: ToWorker) -> Result<(), Farewell> {
+        match message {
+            ToWorker::Hello(_) => Err(garbled("a second hello")),
+            ToWorker::Bye => Err(Farewell::Bye),
+            ToWorker::Ping { number } => {
+                self.shop.outbox.control(&FromWorker::Pong { number });
+                Ok(())
+            }
+            ToWorker::Run(order) => {
+                let place = order.slot.0 as usize;
+                let Some(seat) = self.seats.get(place) else {
+                    return Err(garbled(&format!("a run for slot {place}")));
+                };
+                if self.shop.places().insert(order.run, place).is_some() {
+                    return Err(garbled(&format!("a second run {}", order.run.0)));
+                }
+                seat.tell(SlotMessage::Run(Box::new(order)));
+                Ok(())
+            }
+            ToWorker::Write { run, text } => self.tell(run, SlotMessage::Write { run, text }),
+            ToWorker::CloseStdin { run } => self.tell(run, SlotMessage::CloseStdin { run }),
+            ToWorker::Kill { run, polite_ms } => {
+                let polite = Duration::from_millis(polite_ms.into());
+                self.tell(run, SlotMessage::Kill { run, polite })
+            }
+            ToWorker::Verify {
+                request,
+                path,
+                expect,
+            } => self.ask(Errand::Verify {
+                request,
+                path,
+                expect,
+            }),
+            ToWorker::Which { request, names } => self.ask(Errand::Which { request, names }),
+            ToWorker::MakeDir { request, path } => self.ask(Errand::MakeDir { request, path }),
+            ToWorker::Remove { path } => self.ask(Errand::Remove { path }),
+        }
+    }
+
+    /// A run that has ended is told nothing: the message crossed its end on the way.
+    fn tell(&self, run: RunId, message: SlotMessage) -> Result<(), Farewell> {
+        let place = self.shop.places().get(&run).copied();
+        if let Some(seat) = place.and_then(|place| self.seats.get(place)) {
+            seat.tell(message);
+        }
+        Ok(())
+    }
+
+    fn ask(&self, errand: Errand) -> Result<(), Farewell> {
+        if self.errands.ask(errand) {
+            Ok(())
+        } else {
+            Err(garbled("more questions than can wait"))
+        }
+    }
+
+    /// Ends everything, says bye if anybody listens.
+    fn end(self, polite: Duration) {
+        for seat in &self.seats {
+            seat.tell(SlotMessage::End { polite });
+        }
+        let deadline = Instant::now() + polite + END_MAX;
+        for _ in &self.seats {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.ended.recv_timeout(left) {
+                Ok(()) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.shop.kin.clear_all();
+        self.shop.outbox.control(&FromWorker::Bye);
+        self.shop.outbox.close(Instant::now() + FAREWELL_MAX);
+    }
+}
+
+fn introduce(executable: &std::path::Path) -> WorkerHello {
+    let system = rustix::system::sysinfo();
+    WorkerHello {
+        build: build_id().to_owned(),
+        pid: std::process::id(),
+        hostname: rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned(),
+        executable: executable.to_string_lossy().into_owned(),
+        cores: std::thread::available_parallelism()
+            .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
+        memory_bytes: system.totalram * u64::from(system.mem_unit),
+    }
+}
+
+fn garbled(why: &str) -> Farewell {
+    Farewell::Garbled {
+        why: why.to_owned(),
+    }
+}
+
+fn full(error: &DecodeError) -> String {
+    match error {
+        DecodeError::Payload { source, .. } => format!("{error}: {source}"),
+        DecodeError::TooLong { .. } | DecodeError::NoNewline { .. } => error.to_string(),
+    }
+}

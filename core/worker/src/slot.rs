@@ -1,0 +1,274 @@
+//! One slot: a queue of runs, and the thread that works it off.
+//!
+//! Only this thread starts, feeds, reads, ends and waits for the slot's processes, so nothing of
+//! a run is shared. The main thread leaves messages in the seat and wakes it where it matters.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::feed::{Feed, FeedOverflow};
+use crate::kin::Kin;
+use crate::launch::Launcher;
+use crate::message::{FromWorker, RunId, RunOrder};
+use crate::outbox::Outbox;
+use crate::run::run_to_end;
+use crate::wait::Ended;
+use crate::wake::Waker;
+
+/// Runs that may wait in one slot.
+pub(crate) const QUEUE_MAX: usize = 65_536;
+
+/// What the main thread tells a slot.
+#[derive(Debug)]
+pub(crate) enum SlotMessage {
+    Run(Box<RunOrder>),
+    Write {
+        run: RunId,
+        text: String,
+    },
+    CloseStdin {
+        run: RunId,
+    },
+    Kill {
+        run: RunId,
+        polite: Duration,
+    },
+    /// End everything and stop.
+    End {
+        polite: Duration,
+    },
+}
+
+/// Where the main thread and the slot's thread meet.
+pub(crate) struct Seat {
+    mailbox: Mutex<Mailbox>,
+    waker: Arc<Waker>,
+}
+
+#[derive(Default)]
+struct Mailbox {
+    messages: VecDeque<SlotMessage>,
+    idle: bool,
+}
+
+impl Seat {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            mailbox: Mutex::default(),
+            waker: Arc::new(Waker::new()?),
+        })
+    }
+
+    /// Leaves a message. A run for a busy slot wakes nobody: the queue is looked at anyway.
+    pub(crate) fn tell(&self, message: SlotMessage) {
+        let can_wait = matches!(message, SlotMessage::Run(_));
+        let mut mailbox = self.lock();
+        mailbox.messages.push_back(message);
+        if mailbox.idle || !can_wait {
+            mailbox.idle = false;
+            drop(mailbox);
+            self.waker.wake();
+        }
+    }
+
+    pub(crate) fn waker(&self) -> &Arc<Waker> {
+        &self.waker
+    }
+
+    fn take(&self) -> VecDeque<SlotMessage> {
+        std::mem::take(&mut self.lock().messages)
+    }
+
+    /// Waits until a message is there.
+    fn rest(&self) {
+        {
+            let mut mailbox = self.lock();
+            if !mailbox.messages.is_empty() {
+                return;
+            }
+            mailbox.idle = true;
+        }
+        // An interrupted wait is looked into like any other.
+        let _ = poll(&mut [PollFd::new(&*self.waker, PollFlags::IN)], None);
+        self.waker.clear();
+        self.lock().idle = false;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Mailbox> {
+        // The mailbox is whole whoever panicked.
+        match self.mailbox.lock() {
+            Ok(mailbox) => mailbox,
+            Err(poisoned) => poisoned.into_inner(),
+        }
+    }
+}
+
+/// What all slots share.
+pub(crate) struct Shop {
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) kin: Kin,
+    pub(crate) launcher: Launcher,
+    /// In which slot each run is that has not ended.
+    pub(crate) places: Mutex<BTreeMap<RunId, usize>>,
+    /// How long a controller may take nothing before lines are dropped.
+    pub(crate) stall_max: Duration,
+}
+
+impl Shop {
+    pub(crate) fn places(&self) -> MutexGuard<'_, BTreeMap<RunId, usize>> {
+        // The map is whole whoever panicked.
+        match self.places.lock() {
+            Ok(places) => places,
+            Err(poisoned) => poisoned.into_inner(),
+        }
+    }
+
+    pub(crate) fn say_exited(&self, run: RunId, ended: Ended, killed: bool) {
+        self.places().remove(&run);
+        self.outbox.control(&FromWorker::Exited {
+            run,
+            code: ended.code,
+            signal: ended.signal,
+            killed,
+            cpu_s: ended.cpu_s,
+            rss_bytes: ended.rss_bytes,
+        });
+    }
+
+    pub(crate) fn say_not_started(&self, run: RunId, why: String, missing: bool) {
+        self.places().remove(&run);
+        self.outbox
+            .control(&FromWorker::NotStarted { run, why, missing });
+    }
+}
+
+/// A run that has not started.
+pub(crate) struct Waiting {
+    pub(crate) order: Box<RunOrder>,
+    pub(crate) feed: Feed,
+}
+
+/// What concerns the run under way.
+#[derive(Debug)]
+pub(crate) enum Concern {
+    Write(String),
+    CloseStdin,
+    End(Duration),
+}
+
+pub(crate) struct Slot {
+    pub(crate) seat: Arc<Seat>,
+    pub(crate) shop: Arc<Shop>,
+    pub(crate) buffer: Box<[u8]>,
+    queue: VecDeque<Waiting>,
+    closing: bool,
+}
+
+impl Slot {
+    pub(crate) fn new(seat: Arc<Seat>, shop: Arc<Shop>) -> Self {
+        const READ_BYTES: usize = 64 << 10;
+        Self {
+            seat,
+            shop,
+            buffer: vec![0; READ_BYTES].into_boxed_slice(),
+            queue: VecDeque::new(),
+            closing: false,
+        }
+    }
+
+    /// Works until told to end.
+    pub(crate) fn work(mut self) {
+        loop {
+            // Nothing is under way, so nothing concerns it.
+            self.take_messages(None, |_| {});
+            match self.queue.pop_front() {
+                Some(waiting) => run_to_end(&mut self, waiting),
+                None if self.closing => return,
+                None => self.seat.rest(),
+            }
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Takes what was left in the seat: queues runs, changes waiting ones, and passes on what
+    /// concerns the run under way.
+    pub(crate) fn take_messages(
+        &mut self,
+        current: Option<RunId>,
+        mut concern: impl FnMut(Concern),
+    ) {
+        for message in self.seat.take() {
+            match message {
+                SlotMessage::Run(order) if self.closing => self.drop_run(order.run),
+                SlotMessage::Run(order) if self.queue.len() >= QUEUE_MAX => {
+                    let why = format!("more than {QUEUE_MAX} runs wait in this slot");
+                    self.shop.say_not_started(order.run, why, false);
+                }
+                SlotMessage::Run(order) => self.queue.push_back(Waiting {
+                    order,
+                    feed: Feed::default(),
+                }),
+                SlotMessage::Write { run, text } if current == Some(run) => {
+                    concern(Concern::Write(text));
+                }
+                SlotMessage::CloseStdin { run } if current == Some(run) => {
+                    concern(Concern::CloseStdin);
+                }
+                SlotMessage::Kill { run, polite } if current == Some(run) => {
+                    concern(Concern::End(polite));
+                }
+                SlotMessage::Write { run, text } => self.write_ahead(run, &text),
+                SlotMessage::CloseStdin { run } => {
+                    if let Some(waiting) = self.waiting(run) {
+                        waiting.feed.close();
+                    }
+                }
+                SlotMessage::Kill { run, .. } => {
+                    if self.remove(run) {
+                        self.drop_run(run);
+                    }
+                }
+                SlotMessage::End { polite } => {
+                    self.closing = true;
+                    for waiting in std::mem::take(&mut self.queue) {
+                        self.drop_run(waiting.order.run);
+                    }
+                    concern(Concern::End(polite));
+                }
+            }
+        }
+    }
+
+    fn write_ahead(&mut self, run: RunId, text: &str) {
+        let Some(waiting) = self.waiting(run) else {
+            // It has ended: the text crossed its end on the way.
+            return;
+        };
+        if let Err(overflow @ FeedOverflow) = waiting.feed.write(text) {
+            self.remove(run);
+            self.shop.say_not_started(run, overflow.to_string(), false);
+        }
+    }
+
+    fn waiting(&mut self, run: RunId) -> Option<&mut Waiting> {
+        self.queue
+            .iter_mut()
+            .find(|waiting| waiting.order.run == run)
+    }
+
+    fn remove(&mut self, run: RunId) -> bool {
+        let before = self.queue.len();
+        self.queue.retain(|waiting| waiting.order.run != run);
+        self.queue.len() < before
+    }
+
+    fn drop_run(&self, run: RunId) {
+        self.shop.say_exited(run, Ended::NEVER_STARTED, true);
+    }
+}
