@@ -4,8 +4,11 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use framewright_worker::{Farewell, WorkerOptions};
+
+use crate::args::low::Format;
 use crate::exit::Exit;
-use crate::problem::Presentable;
+use crate::problem::{Presentable, with_causes};
 use crate::stub_render;
 
 /// Carries out a hidden command, if the first word is one.
@@ -19,8 +22,45 @@ pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
     }
 }
 
-fn worker(_rest: &[OsString]) -> ExitCode {
-    not_joined("worker")
+/// The far end of a link. What it is to do comes through its standard input, so it takes no words.
+fn worker(rest: &[OsString]) -> ExitCode {
+    if let Some(word) = rest.first() {
+        let message = format!(
+            "worker takes no arguments, but got {}",
+            word.to_string_lossy()
+        );
+        return failed(Presentable::usage(message));
+    }
+    // First of all: everything started from here on would inherit the link.
+    let (stdin, stdout) = match framewright_worker::claim_stdio() {
+        Ok(ends) => ends,
+        Err(error) => {
+            return failed(Presentable::fault(format!(
+                "the worker cannot take its link: {error}"
+            )));
+        }
+    };
+    let exit = match framewright_worker::worker_main(stdin, stdout, &WorkerOptions::default()) {
+        Ok(Farewell::Bye | Farewell::ControllerGone | Farewell::LeaseExpired) => Exit::Done,
+        Ok(Farewell::Signalled) => Exit::Terminated,
+        Ok(Farewell::Refused { why }) => {
+            return failed(Presentable::fault(format!(
+                "the worker refused its controller: {why}"
+            )));
+        }
+        Ok(Farewell::Garbled { why }) => {
+            return failed(Presentable::fault(format!(
+                "the worker cannot understand its controller: {why}"
+            )));
+        }
+        Err(error) => {
+            return failed(Presentable::fault(format!(
+                "the worker {}",
+                with_causes(&error)
+            )));
+        }
+    };
+    exit.into()
 }
 
 fn adapter_host(_rest: &[OsString]) -> ExitCode {
@@ -28,7 +68,13 @@ fn adapter_host(_rest: &[OsString]) -> ExitCode {
 }
 
 fn not_joined(command: &str) -> ExitCode {
-    Presentable::fault(format!("this build of framewright has no {command}"))
-        .print(Default::default());
-    Exit::Fault.into()
+    failed(Presentable::fault(format!(
+        "this build of framewright has no {command}"
+    )))
+}
+
+/// Says it where the launcher's messages go; stdout belongs to the protocol.
+fn failed(problem: Presentable) -> ExitCode {
+    problem.print(Format::Human);
+    problem.exit.into()
 }
