@@ -7,9 +7,9 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
-use framewright_core::FrameSet;
 use framewright_core::adapters::{Launcher, SearchPlan, find_adapters};
 use framewright_core::event::{JobEnd, Stamped};
+use framewright_core::frames::FrameSet;
 use framewright_core::request::Request;
 use framewright_core::run::{self, RunEnd, Stop};
 use framewright_core::store::{Store, TaskPhase};

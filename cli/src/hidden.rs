@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use framewright_core::adapters::adapter_host_main;
-use framewright_worker::{Farewell, WorkerOptions, claim_stdio, worker_main};
+use framewright_worker::{Farewell, WorkerOptions};
 
 use crate::args::low::Format;
 use crate::exit::Exit;
 use crate::problem::{Presentable, with_causes};
+use crate::stub_render;
 
 /// Carries out a hidden command, if the first word is one.
 pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
@@ -17,37 +18,58 @@ pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
     match words.get(1)?.to_str()? {
         "worker" => Some(worker(rest)),
         "adapter-host" => Some(adapter_host(rest)),
-        "stub-render" => Some(stub_render(rest)),
+        "stub-render" => Some(stub_render::main(rest.iter().cloned())),
         _ => None,
     }
 }
 
-fn worker(_rest: &[OsString]) -> ExitCode {
-    let (stdin, stdout) = match claim_stdio() {
-        Ok(claimed) => claimed,
-        Err(error) => return failed(&format!("the worker cannot take its streams: {error}")),
-    };
-    match worker_main(stdin, stdout, &WorkerOptions::default()) {
-        Ok(Farewell::Refused { why } | Farewell::Garbled { why }) => failed(&why),
-        Ok(
-            Farewell::Bye
-            | Farewell::ControllerGone
-            | Farewell::LeaseExpired
-            | Farewell::Signalled,
-        ) => Exit::Done.into(),
-        Err(error) => failed(&with_causes(&error)),
+/// The far end of a link. What it is to do comes through its standard input, so it takes no words.
+fn worker(rest: &[OsString]) -> ExitCode {
+    if let Some(word) = rest.first() {
+        let message = format!(
+            "worker takes no arguments, but got {}",
+            word.to_string_lossy()
+        );
+        return failed(Presentable::usage(message));
     }
+    // First of all: everything started from here on would inherit the link.
+    let (stdin, stdout) = match framewright_worker::claim_stdio() {
+        Ok(ends) => ends,
+        Err(error) => {
+            return failed(Presentable::fault(format!(
+                "the worker cannot take its link: {error}"
+            )));
+        }
+    };
+    let exit = match framewright_worker::worker_main(stdin, stdout, &WorkerOptions::default()) {
+        Ok(Farewell::Bye | Farewell::ControllerGone | Farewell::LeaseExpired) => Exit::Done,
+        Ok(Farewell::Signalled) => Exit::Terminated,
+        Ok(Farewell::Refused { why }) => {
+            return failed(Presentable::fault(format!(
+                "the worker refused its controller: {why}"
+            )));
+        }
+        Ok(Farewell::Garbled { why }) => {
+            return failed(Presentable::fault(format!(
+                "the worker cannot understand its controller: {why}"
+            )));
+        }
+        Err(error) => {
+            return failed(Presentable::fault(format!(
+                "the worker {}",
+                with_causes(&error)
+            )));
+        }
+    };
+    exit.into()
 }
 
 fn adapter_host(rest: &[OsString]) -> ExitCode {
     adapter_host_main(rest)
 }
 
-fn stub_render(rest: &[OsString]) -> ExitCode {
-    crate::stub_render::main(rest.iter().cloned())
-}
-
-fn failed(why: &str) -> ExitCode {
-    Presentable::fault(why).print(Format::Human);
-    Exit::Fault.into()
+/// Says it where the launcher's messages go; stdout belongs to the protocol.
+fn failed(problem: Presentable) -> ExitCode {
+    problem.print(Format::Human);
+    problem.exit.into()
 }

@@ -1,8 +1,7 @@
 //! What an adapter found in a scene, as the documents show it.
 
-use framewright_core::FrameSet;
 use framewright_core::data::{Asset, Basis, Cost, Layer, Scene, Scope};
-use framewright_core::frames::Frame;
+use framewright_core::frames::{Frame, FrameSet};
 use framewright_core::request::Split;
 use framewright_core::run::{Plan, Prepared};
 

@@ -1,7 +1,10 @@
 //! The built program from outside: what it prints where, and how it ends, when there is nothing
 //! to render yet.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where anything is not as it must be")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where anything is not as it must be"
+)]
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

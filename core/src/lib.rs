@@ -9,5 +9,5 @@ pub mod report;
 pub mod request;
 pub mod store;
 
-pub use framewright_kernel::frames::{self, FrameSet, FrameSetError};
+pub use framewright_kernel::frames;
 pub use framewright_plugin_api::data;

@@ -136,6 +136,7 @@ impl Inspect {
         let mut warnings = std::mem::take(&mut self.warnings);
         warnings.extend(self.clues.warnings());
         Scene {
+            output: String::new(),
             first: facts.first,
             last: facts.last,
             step: facts.step,

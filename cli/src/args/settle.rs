@@ -210,6 +210,8 @@ fn frame_set(option: &str, text: &str) -> Result<(), Presentable> {
     })
 }
 
+/// What the pattern says is looked at once the scene's frames are known; that a folder is none
+/// can be said now.
 fn output_pattern(
     typed: &Path,
     args: &JobArgs,
@@ -229,27 +231,6 @@ fn output_pattern(
             shown(typed)
         ))
         .hint(format!("write -o '{}'", shown(&example))));
-    }
-    let file_name = typed
-        .file_name()
-        .map(|name| name.to_string_lossy())
-        .unwrap_or_default();
-    let one_frame = args
-        .frames
-        .as_deref()
-        .is_some_and(|frames| frames.trim().parse::<i32>().is_ok());
-    if !text.contains('#') && !one_frame {
-        return Err(Presentable::usage(format!(
-            "the output {} has no ####, so every frame would be the same file",
-            shown(typed)
-        ))
-        .hint("put #### where the frame number belongs, like shot010.####.exr"));
-    }
-    if !file_name.contains('.') {
-        return Err(
-            Presentable::usage(format!("the output {} has no extension", shown(typed)))
-                .hint("the extension decides the picture's format, like shot010.####.exr"),
-        );
     }
     let absolute = std::path::absolute(&in_folder).map_err(|error| {
         Presentable::usage(format!("cannot use the output {}: {error}", shown(typed)))
