@@ -1,3 +1,4 @@
 //! The effects of framewright.
+pub mod adapters;
 pub mod event;
 pub mod request;
