@@ -159,6 +159,10 @@ impl AdapterProcess {
         })
     }
 
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Asks who it is.
     pub(super) async fn describe(&mut self) -> Result<Description, AdapterFault> {
         let doing = Doing::Describing;

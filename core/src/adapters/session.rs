@@ -183,6 +183,12 @@ impl AdapterSession {
         self.respawns
     }
 
+    /// Process id of the adapter, while the session lives.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().and_then(AdapterProcess::pid)
+    }
+
     /// Puts the request line down, in the record or beside it.
     fn put_down(&mut self, at_s: f64, inputs: &[Input]) -> Result<(), Misdeed> {
         let step = StepOf { at_s, inputs };

@@ -14,8 +14,6 @@ use framewright_plugin_api::{Adapter, Effects, Session, export_adapter};
 
 /// How many processes are asked for ahead.
 const AHEAD: usize = 32;
-/// The one run of a kept session.
-const KEPT_RUN: u32 = 1;
 
 /// The adapter.
 #[derive(Default)]
@@ -218,6 +216,8 @@ impl Session for Processes {
 /// One kept process for all tasks.
 #[derive(Default)]
 struct Kept {
+    /// Number of the process that was asked for last.
+    run: u32,
     running: bool,
     loaded: bool,
     waiting: VecDeque<Given>,
@@ -247,7 +247,7 @@ impl Kept {
                     out.loaded();
                 }
             }
-            Input::Exited { .. } | Input::NotStarted { .. } => {
+            Input::Exited { run, .. } | Input::NotStarted { run, .. } if run == self.run => {
                 self.running = false;
                 if std::mem::take(&mut self.loaded) {
                     out.cooled();
@@ -257,10 +257,13 @@ impl Kept {
                     out.done(given.segment, given.task, Verdict::MachineFault, why);
                 }
             }
+            Input::Exited { .. } | Input::NotStarted { .. } => {}
             Input::Cancel => {
                 self.waiting.clear();
                 self.written.clear();
-                out.kill(KEPT_RUN);
+                if self.running {
+                    out.kill(self.run);
+                }
             }
         }
     }
@@ -276,9 +279,10 @@ impl Session for Kept {
         }
         if !self.running {
             self.running = true;
+            self.run += 1;
             out.run(Run {
                 stdin: true,
-                ..Run::new(KEPT_RUN, ["/bin/cat"])
+                ..Run::new(self.run, ["/bin/cat"])
             });
         }
         // As many at once as fit into the process's pipes both ways without anybody reading.
@@ -289,10 +293,10 @@ impl Session for Kept {
         {
             lines.push_str(&given.task.to_string());
             lines.push('\n');
-            self.written.push_back((KEPT_RUN, given));
+            self.written.push_back((self.run, given));
         }
         if !lines.is_empty() {
-            out.write(KEPT_RUN, lines);
+            out.write(self.run, lines);
         }
     }
 }
