@@ -265,7 +265,23 @@ impl Farm {
             self.dispatch();
             self.wake = self.next_chance();
         }
+        self.forget_the_dead();
         self.finish();
+    }
+
+    /// Of several events handled before one drain, a later one may have ended a segment that an
+    /// earlier one wanted something of.
+    fn forget_the_dead(&mut self) {
+        let live = &self.live;
+        self.actions.retain(|action| match action {
+            Action::Send { segment, .. }
+            | Action::Cut { segment, .. }
+            | Action::Stop { segment, .. } => live.contains_key(segment),
+            Action::Commit { .. }
+            | Action::Discard { .. }
+            | Action::GiveUp { .. }
+            | Action::Finished { .. } => true,
+        });
     }
 
     fn is_stirred(&self) -> bool {

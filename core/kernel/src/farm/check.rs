@@ -267,9 +267,27 @@ impl Farm {
             self.counts[Phase::Blocked as usize] > 0 && self.counts[Phase::Ready as usize] == 0;
         let stuck = self.mode == Mode::Running && still && waiting;
         hold!(
+            !(self.mode == Mode::Running && still && self.is_asleep()),
+            "a task could be sent, and nobody will ever do it"
+        );
+        hold!(
             !stuck,
             "everything that is left waits for something that nobody makes"
         );
         Ok(())
+    }
+
+    /// Whether something waits that an idle slot may take, and nothing will wake the farm.
+    fn is_asleep(&self) -> bool {
+        let may_take = |class: usize, slot: &SlotId| {
+            let host = self.slots[slot.index()].host;
+            self.classes[class].has(host) && self.hosts[host.index()].is_usable(self.now)
+        };
+        let waits = self.layers.iter().any(|layer| {
+            !layer.queue.is_empty()
+                && !(layer.undivided && layer.blocked > 0)
+                && self.idle.iter().any(|slot| may_take(layer.class, slot))
+        });
+        waits && !self.stirred && self.wake.is_none()
     }
 }

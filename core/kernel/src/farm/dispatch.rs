@@ -156,14 +156,17 @@ impl Farm {
             .range(TaskId(range.start)..TaskId(range.end))
             .map(|(task, _)| *task)
             .collect();
+        // Tasks that failed on different hosts may leave none that suits them all: then any will do.
+        let suits = |host: HostId| troubled.iter().all(|task| self.may_go_to(*task, host));
+        let usable = |host: &HostId| self.hosts[host.index()].is_usable(self.now);
+        let hosts = &self.classes[state.class].hosts;
+        let choosy = hosts.iter().any(|host| usable(host) && suits(*host));
         let end = |slot: &SlotId| self.load_ahead(*slot) + work / self.speed(*slot);
         let best = idle
             .iter()
             .copied()
-            .filter(|slot| {
-                let host = self.slots[slot.index()].host;
-                self.may_send(*slot) && troubled.iter().all(|task| self.may_go_to(*task, host))
-            })
+            .filter(|slot| self.may_send(*slot))
+            .filter(|slot| !choosy || suits(self.slots[slot.index()].host))
             .min_by(|a, b| end(a).total_cmp(&end(b)));
         let Some(slot) = best else {
             return;

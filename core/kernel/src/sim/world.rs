@@ -129,7 +129,6 @@ pub(super) struct Runner {
     auditor: Option<Auditor>,
     actions: Vec<Action>,
     trace: Trace,
-    first: u64,
     busy: u32,
     used: Vec<bool>,
     /// Whether faults can happen at all; plans ask for no chance.
@@ -164,7 +163,6 @@ impl Runner {
                 given_up: 0,
                 events: 0,
             },
-            first: job.first_segment().0,
             busy: 0,
             used: vec![false; slots],
             faulty: world.faults != Faults::default(),
@@ -325,8 +323,9 @@ impl Runner {
     }
 
     fn traced(&mut self, segment: SegmentId) -> Option<&mut TraceSegment> {
-        let index = usize::try_from(segment.0.checked_sub(self.first)?).ok()?;
-        self.trace.segments.get_mut(index)
+        let segments = &mut self.trace.segments;
+        let place = segments.binary_search_by_key(&segment, |traced| traced.segment);
+        segments.get_mut(place.ok()?)
     }
 
     fn end_trace(&mut self, segment: SegmentId) {
