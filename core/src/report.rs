@@ -147,7 +147,7 @@ impl RenderReport {
             load_s: sum(|host| host.load_s),
             render_s: sum(|host| host.render_s),
             outputs: outputs(state),
-            hosts: hosts(state, speeds),
+            hosts: hosts(state, speeds, state.last()),
             failures: failures(state),
         }
     }
@@ -182,14 +182,18 @@ impl StatusReport {
     /// How a job is at this time.
     #[must_use]
     pub fn of(job: &Listed, now: Timestamp) -> Self {
+        let is_running = job.status == Status::Running;
+        let until = if is_running {
+            Some(now)
+        } else {
+            job.state.last()
+        };
         Self {
             format: FORMAT,
             entry: JobEntry::of(job),
-            hosts: hosts(&job.state, &BTreeMap::new()),
+            hosts: hosts(&job.state, &BTreeMap::new(), until),
             failures: failures(&job.state),
-            eta_s: (job.status == Status::Running)
-                .then(|| job.state.eta_s(now))
-                .flatten(),
+            eta_s: is_running.then(|| job.state.eta_s(now)).flatten(),
         }
     }
 }
@@ -225,7 +229,11 @@ fn in_order(state: &JobState) -> impl Iterator<Item = (&String, &crate::store::T
     tasks.into_iter()
 }
 
-fn hosts(state: &JobState, speeds: &BTreeMap<String, f64>) -> Vec<HostReport> {
+fn hosts(
+    state: &JobState,
+    speeds: &BTreeMap<String, f64>,
+    until: Option<Timestamp>,
+) -> Vec<HostReport> {
     let mean = |render_s: f64, renders: u32| {
         (renders > 0 && render_s > 0.0).then(|| render_s / f64::from(renders))
     };
@@ -237,7 +245,7 @@ fn hosts(state: &JobState, speeds: &BTreeMap<String, f64>) -> Vec<HostReport> {
     let report = |(name, host): (&String, &HostState)| HostReport {
         name: name.clone(),
         tasks: host.tasks,
-        busy_s: host.busy_s,
+        busy_s: until.map_or(host.busy_s, |until| state.busy_s(name, until)),
         load_s: host.load_s,
         speed: speeds
             .get(name)

@@ -1,6 +1,6 @@
 //! Where pictures go: `-o DIR/name.####.exr`.
 //!
-//! [`pattern`] reads what was typed and names files, without touching the disk; [`place`] makes the
+//! `pattern` reads what was typed and names files, without touching the disk; `place` makes the
 //! folders and looks whether they can be written to and whether names are taken, all before the
 //! first frame is rendered.
 //!

@@ -154,8 +154,8 @@ fn a_running_job_has_an_eta_and_is_listed() {
     wanted["failures"] = json!([]);
     wanted["eta_s"] = json!(3.0);
     wanted["hosts"] = json!([
-        {"name": "fast", "tasks": 2, "busy_s": 0.0, "load_s": 1.5, "speed": 2.0},
-        {"name": "slow", "tasks": 1, "busy_s": 0.0, "load_s": 1.5, "speed": 0.5},
+        {"name": "fast", "tasks": 2, "busy_s": 8.0, "load_s": 1.5, "speed": 2.0},
+        {"name": "slow", "tasks": 1, "busy_s": 8.0, "load_s": 1.5, "speed": 0.5},
     ]);
     assert_eq!(
         serde_json::to_value(StatusReport::of(&listed, now)).unwrap(),

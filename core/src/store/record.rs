@@ -17,7 +17,7 @@ pub const FORMAT: u32 = 1;
 /// A job as stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobRecord {
-    /// [`FORMAT`].
+    /// 1.
     pub format: u32,
     /// Its id.
     pub job: JobId,

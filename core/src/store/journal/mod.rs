@@ -1,6 +1,6 @@
 //! A job's journal: every event, on the disk before it is acted on.
 //!
-//! Text, one record a line, each with its checksum ([`line`](self) has the form); `grep` and `cut`
+//! Text, one record a line, each with its checksum (`line.rs` has the form); `grep` and `cut`
 //! read it too. One thread writes it ([`JournalWriter`]): it takes what waits as one group, appends it, syncs once,
 //! and only then does what the group's records announce (renames of finished files), reporting
 //! each outcome. So a commit's record is durable before its file has its final name, and a resume

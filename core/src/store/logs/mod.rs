@@ -78,7 +78,8 @@ pub enum LogKind {
     Out,
     /// The renderer, on standard error.
     Err,
-    /// framewright: from here on a task is rendered; the text is a [`TaskMark`].
+    /// framewright: from here on a task is rendered; the text is JSON, `task`
+    /// and `attempt`.
     Task,
     /// framewright.
     Note,

@@ -3,6 +3,8 @@
 //! A name that people type is looked up among the folders that are there; it never becomes part
 //! of a path.
 
+mod find;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -13,16 +15,16 @@ use jiff::Timestamp;
 use super::claim::{Claim, ClaimError};
 use super::durable;
 use super::job_id::JobId;
-use super::journal::{self, ReadError, ReadReport};
+use super::journal::{self, Done, JournalWriter, OpenError, ReadError, ReadReport};
 use super::lock::{self, JobLock, LockError};
 use super::record::{FORMAT, JobPlan, JobRecord};
 use super::state::{JobState, Status};
+use crate::event::Stamped;
+
+pub use find::FindError;
 
 /// How often a fresh id is tried before making a job is given up.
 const ID_TRIES: u32 = 64;
-/// How many near job ids a message names.
-const NEAREST_MAX: usize = 3;
-
 /// The state directory.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -50,37 +52,6 @@ pub enum CreateError {
     /// Its record cannot be written as JSON.
     #[error("cannot write the job down as JSON (is a path not valid UTF-8?)")]
     Unwritable(#[source] serde_json::Error),
-}
-
-/// Why a job is not found.
-#[derive(Debug, thiserror::Error)]
-pub enum FindError {
-    /// There is none.
-    #[error("there is no job `{typed}`{}", nearest_text(nearest))]
-    Unknown {
-        /// What was typed.
-        typed: String,
-        /// Ids much like it.
-        nearest: Vec<JobId>,
-    },
-    /// There are several.
-    #[error("`{typed}` may be any of {count} jobs: {}{}", joined(first), if *count > first.len() { ", …" } else { "" })]
-    Ambiguous {
-        /// What was typed.
-        typed: String,
-        /// How many fit.
-        count: usize,
-        /// The first of them.
-        first: Vec<JobId>,
-    },
-    /// The state directory cannot be read.
-    #[error("cannot read {}", path.display())]
-    Io {
-        /// Which folder.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
 }
 
 /// Why a job's folder cannot be understood.
@@ -188,29 +159,7 @@ impl Store {
     /// The job of this id, or of the only id that begins so.
     pub fn find_job(&self, typed: &str) -> Result<JobFolder, FindError> {
         let folders = self.folders()?;
-        if let Some(exact) = folders.iter().find(|folder| folder.id.as_str() == typed) {
-            return Ok(exact.clone());
-        }
-        let fitting: Vec<_> = folders
-            .iter()
-            .filter(|folder| !typed.is_empty() && folder.id.as_str().starts_with(typed))
-            .collect();
-        match fitting.as_slice() {
-            [only] => Ok((*only).clone()),
-            [] => Err(FindError::Unknown {
-                typed: typed.to_owned(),
-                nearest: nearest(typed, &folders),
-            }),
-            several => Err(FindError::Ambiguous {
-                typed: typed.to_owned(),
-                count: several.len(),
-                first: several
-                    .iter()
-                    .take(NEAREST_MAX)
-                    .map(|folder| folder.id.clone())
-                    .collect(),
-            }),
-        }
+        find::find(typed, &folders).cloned()
     }
 
     /// Every job with its state, oldest first. A folder that cannot be read becomes a warning.
@@ -348,6 +297,17 @@ impl JobFolder {
         JobLock::take(&self.lock_path(), self.id.as_str())
     }
 
+    /// Open its journal for writing, which only the holder of its lock may; `take` gets the events
+    /// so far, `report` is as in [`JournalWriter::open`].
+    pub fn open_journal(
+        &self,
+        _held: &JobLock,
+        take: impl FnMut(Stamped),
+        report: impl FnMut(Done) + Send + 'static,
+    ) -> Result<(JournalWriter, ReadReport), OpenError> {
+        JournalWriter::open(&self.journal_path(), take, report)
+    }
+
     /// Whether a live controller holds the job, and its process id as far as it is known.
     pub fn holder(&self) -> Result<Option<Option<u32>>, JobFolderError> {
         let path = self.lock_path();
@@ -386,54 +346,5 @@ fn with_causes(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn joined(ids: &[JobId]) -> String {
-    let ids: Vec<_> = ids.iter().map(JobId::as_str).collect();
-    ids.join(", ")
-}
-
-fn nearest_text(nearest: &[JobId]) -> String {
-    if nearest.is_empty() {
-        return String::new();
-    }
-    format!("; nearest: {}", joined(nearest))
-}
-
-/// Ids within a third of their length of edits, nearest first.
-fn nearest(typed: &str, folders: &[JobFolder]) -> Vec<JobId> {
-    const TYPED_MAX: usize = 80;
-    if typed.len() > TYPED_MAX {
-        return Vec::new();
-    }
-    let mut near: Vec<_> = folders
-        .iter()
-        .map(|folder| {
-            let id = folder.id.as_str();
-            // Typing only the beginning is right, so a beginning of the id counts as the whole.
-            let begin = id.get(..typed.len()).unwrap_or(id);
-            (edits(typed, begin), &folder.id)
-        })
-        .filter(|(distance, _)| *distance <= typed.len() / 3 && *distance < typed.len())
-        .collect();
-    near.sort();
-    let ids = near.into_iter().map(|(_, id)| id.clone());
-    ids.take(NEAREST_MAX).collect()
-}
-
-/// Levenshtein's distance in bytes.
-fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let replace = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
-#[path = "folder_tests.rs"]
 mod tests;

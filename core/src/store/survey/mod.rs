@@ -250,5 +250,4 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 #[cfg(test)]
-#[path = "survey_tests.rs"]
 mod tests;

@@ -1,8 +1,7 @@
 use std::os::unix::ffi::OsStrExt;
 
 use super::*;
-use crate::event::{Event, JobEnd, Stamped};
-use crate::store::journal::JournalWriter;
+use crate::event::{Event, JobEnd};
 use crate::store::test_plan::plan;
 
 fn store() -> (tempfile::TempDir, Store) {
@@ -121,7 +120,7 @@ fn a_job_runs_only_while_its_controller_lives() {
     let lock = folder.lock().unwrap();
     assert_eq!(status(), Status::Running);
     assert!(matches!(folder.lock(), Err(LockError::Held { .. })));
-    let (mut writer, _) = JournalWriter::open(&folder.journal_path(), |_| {}, |_| {}).unwrap();
+    let (mut writer, _) = folder.open_journal(&lock, |_| {}, |_| {}).unwrap();
     let event = Event::JobEnded {
         state: JobEnd::Done,
         done: 0,

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::event::Event;
 
 fn at(second: i64, event: Event) -> Stamped {
     Stamped {

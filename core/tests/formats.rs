@@ -1,0 +1,195 @@
+//! Every stored format that was ever released is read by today's code. A fixture is never changed;
+//! a new format gets a new one beside it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use framewright_core::event::{CommittedFile, Event, JobEnd, Stamped};
+use framewright_core::output::OutputPattern;
+use framewright_core::report::RenderReport;
+use framewright_core::store::journal;
+use framewright_core::store::{Status, Store, TaskCounts, Tries, read_logs};
+
+fn store_v1() -> Store {
+    Store::at(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal-v1"))
+}
+
+/// One of each kind of event that is journalled, a microsecond apart.
+fn events_v1() -> Vec<Stamped> {
+    let host = || "node01".to_owned();
+    let task = || "beauty:17:2,3".to_owned();
+    let events = vec![
+        Event::JobStarted {
+            job: "shot-k3x9qa".to_owned(),
+            tasks: 2,
+            skipped: 0,
+            slots: 2,
+            pid: 4711,
+        },
+        Event::HostUp {
+            host: host(),
+            slots: 2,
+        },
+        Event::SegmentSent {
+            segment: 1,
+            host: host(),
+            slot: 1,
+            tasks: vec![task(), "beauty:18:2,3".to_owned()],
+        },
+        Event::RunStarted {
+            host: host(),
+            slot: 1,
+            pid: 815,
+        },
+        Event::Loaded {
+            segment: 1,
+            host: host(),
+            slot: 1,
+            load_s: 1.5,
+        },
+        Event::TaskStarted {
+            segment: 1,
+            task: task(),
+            attempt: 1,
+            host: host(),
+            slot: 1,
+        },
+        Event::TaskDone {
+            segment: 1,
+            task: task(),
+            attempt: 1,
+            host: host(),
+            slot: 1,
+            render_s: 2.25,
+            file: Some(CommittedFile {
+                path: "/o/a.0017.png".to_owned(),
+                from: "/o/.framewright/shot-k3x9qa/1/a.png".to_owned(),
+                bytes: 9,
+                hash: "c0ffee".to_owned(),
+            }),
+        },
+        Event::TaskFailed {
+            segment: 1,
+            task: "beauty:18:2,3".to_owned(),
+            attempt: 1,
+            host: host(),
+            slot: 1,
+            verdict: "unrenderable".to_owned(),
+            why: "no camera\nin \"shot\"".to_owned(),
+        },
+        Event::TaskGivenUp {
+            task: "beauty:18:2,3".to_owned(),
+            why: "no camera".to_owned(),
+        },
+        Event::SegmentEnded {
+            segment: 1,
+            host: host(),
+            slot: 1,
+        },
+        Event::HostLost {
+            host: host(),
+            why: "killed".to_owned(),
+        },
+        Event::Warning {
+            text: "one warning".to_owned(),
+        },
+        Event::Stopping,
+        Event::JobEnded {
+            state: JobEnd::Failed,
+            done: 1,
+            failed: 1,
+            makespan_s: 5.0,
+            lower_bound_s: Some(4.0),
+        },
+    ];
+    let at = |number: usize| {
+        format!("2026-11-22T01:02:03.{number:06}Z")
+            .parse()
+            .expect("a time")
+    };
+    let stamped = |(number, event)| Stamped {
+        time: at(number),
+        event,
+    };
+    events.into_iter().enumerate().map(stamped).collect()
+}
+
+#[test]
+fn journals_of_format_1_are_read() {
+    let job = store_v1().find_job("shot").unwrap();
+    let mut found = Vec::new();
+    let report = journal::read(&job.journal_path(), |stamped| found.push(stamped)).unwrap();
+    assert_eq!(found, events_v1());
+    assert_eq!((report.skipped.count, report.torn_bytes), (0, 0));
+}
+
+#[test]
+fn jobs_of_format_1_are_read() {
+    let job = store_v1().find_job("shot-k3x9qa").unwrap();
+    let (listed, _) = job.open().unwrap();
+    assert_eq!(listed.status, Status::Failed);
+    assert_eq!(
+        listed.state.counts(),
+        TaskCounts {
+            total: 2,
+            done: 1,
+            failed: 1,
+            skipped: 0
+        }
+    );
+    assert_eq!(
+        listed.record.created,
+        "2026-11-22T01:02:03Z".parse().unwrap()
+    );
+    assert_eq!(
+        listed.record.plan.request.note.as_deref(),
+        Some("for dailies")
+    );
+    let output = listed.record.plan.settled.output.as_ref().unwrap();
+    let pattern = OutputPattern::from_stored(output).unwrap();
+    assert_eq!(pattern.path("", 17), Path::new("/o/a.0017.png"));
+    let report = RenderReport::of(
+        &listed.record,
+        &listed.state,
+        listed.status,
+        &BTreeMap::new(),
+    );
+    assert_eq!((report.outputs.len(), report.ratio), (1, Some(1.25)));
+}
+
+#[test]
+fn logs_of_format_1_are_read() {
+    let job = store_v1().find_job("shot").unwrap();
+    let (state, _) = job.state().unwrap();
+    let mut texts = Vec::new();
+    read_logs(&job, &state, Some("beauty:17:2,3"), Tries::Last, |text| {
+        texts.push(text)
+    })
+    .unwrap();
+    assert_eq!(texts.len(), 1);
+    assert_eq!(
+        texts[0].manifest.as_ref().unwrap().note.as_deref(),
+        Some("for dailies")
+    );
+    assert_eq!(texts[0].lines.len(), 2);
+    assert_eq!(texts[0].lines[1].text, "Fra:17 done");
+}
+
+/// What is written today is of the newest format, byte for byte.
+#[test]
+fn today_writes_format_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    let (mut writer, _) = journal::JournalWriter::open(&path, |_| {}, |_| {}).unwrap();
+    for stamped in events_v1() {
+        writer.append(stamped).unwrap();
+    }
+    writer.close().unwrap();
+    let lines = |path: &Path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        // The header names the version that wrote it.
+        text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let fixture = store_v1().find_job("shot").unwrap().journal_path();
+    assert_eq!(lines(&path), lines(&fixture));
+}
