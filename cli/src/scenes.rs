@@ -48,10 +48,6 @@ pub(crate) fn inspect_report(adapter: &str, scene: &Scene) -> InspectReport {
 }
 
 /// The scene of a `plan` for these frames.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "called by engine::plan once that is joined")
-)]
 pub(crate) fn plan_scene(scene: &Scene, frames: &FrameSet) -> PlanScene {
     PlanScene {
         frames: frames.to_string(),
