@@ -1,4 +1,5 @@
 //! The effects of framewright.
+pub mod adapters;
 pub mod event;
 pub mod farm;
 pub mod keys;

@@ -4,7 +4,7 @@
 //! what it prints; [`Commanded`] turns that into an [`Adapter`]: it numbers the runs, asks for the
 //! next ones ahead of time, answers cuts and cancels, and sees to it that every task ends with
 //! exactly one verdict. A renderer that keeps scenes loaded and is fed over its standard input
-//! needs a [`Session`](crate::Session) of its own instead.
+//! needs a [`Session`] of its own instead.
 //!
 //! ```
 //! use framewright_plugin_api::command::{
