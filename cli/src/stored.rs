@@ -175,3 +175,165 @@ fn log(text: SegmentText, with_lines: bool) -> LogReport {
         lines: with_lines.then(|| text.lines.into_iter().map(line).collect()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use framewright_core::event::{Event, Stamped};
+    use framewright_core::store::journal::JournalWriter;
+    use framewright_core::store::{
+        AdapterIdentity, JobPlan, LogManifest, SceneIdentity, SegmentLog, Settled,
+    };
+
+    use super::*;
+    use crate::args::low::JobArgs;
+    use crate::args::settle::settle;
+    use crate::display::script::{at, begun, ended, failed, given_up, sent, started, up};
+    use crate::surroundings::Surroundings;
+
+    /// A store with one job whose controller died after these events.
+    fn store_with(folder: &Path, events: Vec<Stamped>) -> (Store, JobFolder) {
+        let scene = folder.join("shot.blend");
+        std::fs::write(&scene, "x").unwrap();
+        let around = Surroundings {
+            working_folder: folder.to_owned(),
+            state_dir: folder.join("state"),
+            user_farm: None,
+            executable: "/bin/true".into(),
+            cores: 1,
+            terminal_moves: false,
+        };
+        let args = JobArgs {
+            scene: Some(scene.clone()),
+            ..JobArgs::default()
+        };
+        let plan = JobPlan {
+            request: settle(&args, &[], &around).unwrap().request,
+            adapter: AdapterIdentity {
+                id: "stub".into(),
+                version: "1".into(),
+                manifest: "/m".into(),
+            },
+            scene: SceneIdentity::read(&scene, serde_json::Value::Null).unwrap(),
+            settled: Settled {
+                frames: "1-3".into(),
+                layers: vec![],
+                output: None,
+            },
+        };
+        let store = Store::at(&around.state_dir);
+        let (job, _) = store
+            .create_job(OsStr::new("shot"), Timestamp::UNIX_EPOCH, plan)
+            .unwrap();
+        let (mut journal, _) = JournalWriter::open(&job.journal_path(), |_| {}, |_| {}).unwrap();
+        for event in events {
+            journal.append(event).unwrap();
+        }
+        journal.close().unwrap();
+        (store, job)
+    }
+
+    fn half_a_job() -> Vec<Stamped> {
+        vec![
+            at(0, started(3)),
+            at(0, up("n1", 1)),
+            at(0, sent(1, "n1", 0, &["all:1", "all:2", "all:-3"])),
+            at(2, begun(1, "all:1", "n1", 0)),
+            at(3, failed(1, "all:1", 1, "n1", 0)),
+            at(3, given_up("all:1")),
+            at(
+                4,
+                Event::TaskDone {
+                    segment: 1,
+                    task: "all:2".into(),
+                    attempt: 1,
+                    host: "n1".into(),
+                    slot: 0,
+                    render_s: 1.0,
+                    file: None,
+                },
+            ),
+            at(5, ended(1, "n1", 0)),
+        ]
+    }
+
+    #[test]
+    fn a_job_whose_controller_died_is_interrupted() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, job) = store_with(folder.path(), half_a_job());
+        let (report, warnings) = jobs(&store).unwrap();
+        assert!(warnings.is_empty(), "{warnings:?}");
+        assert_eq!(report.jobs[0].state, Status::Interrupted);
+        let status = status(&store, &job.id().as_str()[..6], Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(
+            status.job.tasks,
+            TaskCounts {
+                total: 3,
+                done: 1,
+                failed: 1,
+                skipped: 0
+            }
+        );
+        assert_eq!(status.eta_s, None);
+        assert_eq!(status.hosts[0].tasks, 1);
+        assert_eq!(
+            status.failures,
+            [Failure {
+                task: "all:1".into(),
+                attempts: 1,
+                why: "no picture".into()
+            }]
+        );
+    }
+
+    #[test]
+    fn logs_are_found_by_task_and_by_frame() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, job) = store_with(folder.path(), half_a_job());
+        let manifest = LogManifest {
+            job: job.id().to_string(),
+            segment: 1,
+            host: "n1".into(),
+            slot: 0,
+            scene: "/shot.blend".into(),
+            scene_hash: String::new(),
+            tasks: vec!["all:1".into(), "all:2".into(), "all:-3".into()],
+            settings: Default::default(),
+            note: None,
+        };
+        let mut log = SegmentLog::create(&job, &manifest).unwrap();
+        log.task_begins(Duration::from_secs(1), "all:1", 1);
+        log.line(Duration::from_secs(2), true, "it broke");
+        log.finish().unwrap();
+
+        let wanted = |task| LogsWanted {
+            job: job.id().as_str(),
+            task,
+            all_tries: true,
+        };
+        let list = logs(&store, &wanted(None)).unwrap();
+        assert_eq!((list.logs.len(), list.logs[0].lines.is_none()), (1, true));
+        for task in ["all:1", "1"] {
+            let report = logs(&store, &wanted(Some(task))).unwrap();
+            let lines = report.logs[0].lines.as_deref().unwrap();
+            assert!(
+                lines
+                    .iter()
+                    .any(|line| line.kind == "err" && line.text == "it broke"),
+                "{lines:?}"
+            );
+        }
+        assert_eq!(logs(&store, &wanted(Some("-3"))).unwrap().logs.len(), 1);
+        let problem = logs(&store, &wanted(Some("99"))).unwrap_err();
+        assert_eq!(problem.exit, crate::exit::Exit::Usage);
+        assert!(
+            problem
+                .message
+                .starts_with("no task 99 was given out in job "),
+            "{problem:?}"
+        );
+    }
+}

@@ -6,6 +6,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use framewright_core::store::{NoStateDir, state_dir_default};
+
 use crate::problem::Presentable;
 
 /// Where things are, and what this machine is.
@@ -17,10 +19,6 @@ pub(crate) struct Surroundings {
     pub(crate) state_dir: PathBuf,
     /// The user's own `farm.toml`, whether it exists or not.
     pub(crate) user_farm: Option<PathBuf>,
-    /// From `FRAMEWRIGHT_ADAPTER_PATH`.
-    pub(crate) adapter_path: Vec<PathBuf>,
-    /// The user's data folder, then the system's.
-    pub(crate) data_dirs: Vec<PathBuf>,
     /// This program.
     pub(crate) executable: PathBuf,
     /// Processor cores that this process may use.
@@ -38,24 +36,16 @@ impl Surroundings {
         let state_dir = match state_dir {
             Some(typed) => working_folder.join(typed),
             None => found_state_dir(&|name| std::env::var_os(name))
-                .ok_or_else(|| {
-                    Presentable::usage("there is no folder to keep jobs in: neither HOME nor XDG_STATE_HOME is set")
+                .map(|found| working_folder.join(found))
+                .map_err(|error| {
+                    Presentable::usage(error.to_string())
                         .hint("set HOME, or FRAMEWRIGHT_STATE_DIR to a folder")
-                })
-                .map(|found| working_folder.join(found))?,
+                })?,
         };
         let variable = |name: &str| std::env::var_os(name);
         Ok(Self {
             user_farm: base(&variable, "XDG_CONFIG_HOME", ".config")
                 .map(|dir| dir.join("framewright/farm.toml")),
-            adapter_path: variable("FRAMEWRIGHT_ADAPTER_PATH")
-                .map(|paths| {
-                    std::env::split_paths(&paths)
-                        .filter(|p| !p.as_os_str().is_empty())
-                        .collect()
-                })
-                .unwrap_or_default(),
-            data_dirs: data_dirs(&variable),
             executable: std::env::current_exe().map_err(|error| {
                 Presentable::fault(format!("cannot find framewright's own executable: {error}"))
             })?,
@@ -90,22 +80,12 @@ fn base(variable: Variable<'_>, name: &str, below_home: &str) -> Option<PathBuf>
     })
 }
 
-fn found_state_dir(variable: Variable<'_>) -> Option<PathBuf> {
-    let own = variable("FRAMEWRIGHT_STATE_DIR")
-        .filter(|dir| !dir.is_empty())
-        .map(PathBuf::from);
-    own.or_else(|| {
-        base(variable, "XDG_STATE_HOME", ".local/state").map(|dir| dir.join("framewright"))
-    })
-}
-
-fn data_dirs(variable: Variable<'_>) -> Vec<PathBuf> {
-    let system = variable("XDG_DATA_DIRS").filter(|dirs| !dirs.is_empty());
-    let system = system.unwrap_or_else(|| "/usr/local/share:/usr/share".into());
-    let user = base(variable, "XDG_DATA_HOME", ".local/share");
-    user.into_iter()
-        .chain(std::env::split_paths(&system).filter(|path| path.is_absolute()))
-        .collect()
+fn found_state_dir(variable: Variable<'_>) -> Result<PathBuf, NoStateDir> {
+    if let Some(own) = variable("FRAMEWRIGHT_STATE_DIR").filter(|dir| !dir.is_empty()) {
+        return Ok(PathBuf::from(own));
+    }
+    let home = variable("HOME").map(PathBuf::from);
+    state_dir_default(variable("XDG_STATE_HOME").as_deref(), home.as_deref())
 }
 
 #[cfg(test)]
@@ -122,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_state_folder_follows_the_base_folders() {
-        let found = |set: &[(&str, &str)]| found_state_dir(&variables(set));
+        let found = |set: &[(&str, &str)]| found_state_dir(&variables(set)).ok();
         assert_eq!(
             found(&[("HOME", "/h")]),
             Some("/h/.local/state/framewright".into())
@@ -140,17 +120,5 @@ mod tests {
             Some("/own".into())
         );
         assert_eq!(found(&[]), None);
-    }
-
-    #[test]
-    fn data_folders_are_the_users_then_the_systems() {
-        let dirs = data_dirs(&variables(&[
-            ("HOME", "/h"),
-            ("XDG_DATA_DIRS", "/a:rel:/b"),
-        ]));
-        assert_eq!(
-            dirs,
-            [PathBuf::from("/h/.local/share"), "/a".into(), "/b".into()]
-        );
     }
 }

@@ -226,6 +226,17 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
+fn a_worker_whose_controller_is_gone_says_hello_and_ends() {
+    let ended = World::new().run(["worker"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert!(
+        ended.stdout.starts_with("FRAMEWRIGHT-WORKER "),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
 fn the_manual_has_a_page_for_each_command() {
     let world = World::new();
     let page = world.run(["man"]);

@@ -3,11 +3,13 @@ pub mod adapters;
 pub mod event;
 pub mod farm;
 pub mod keys;
+pub mod link;
 pub mod names;
 pub mod output;
 pub mod quantity;
 pub mod report;
 pub mod request;
+pub mod run;
 pub mod store;
 
 pub use framewright_kernel::frames;

@@ -128,8 +128,6 @@ mod tests {
             working_folder: folder.to_owned(),
             state_dir: folder.join("state"),
             user_farm: Some(folder.join("config/farm.toml")),
-            adapter_path: Vec::new(),
-            data_dirs: Vec::new(),
             executable: "/bin/true".into(),
             cores: 16,
             terminal_moves: false,

@@ -17,8 +17,6 @@ impl World {
             working_folder: folder.path().to_owned(),
             state_dir: folder.path().join("state"),
             user_farm: None,
-            adapter_path: Vec::new(),
-            data_dirs: Vec::new(),
             executable: "/bin/true".into(),
             cores: 1,
             terminal_moves: false,

@@ -8,7 +8,7 @@ mod events_file;
 mod lines;
 mod notices;
 #[cfg(test)]
-mod script;
+pub(crate) mod script;
 pub(crate) mod summary;
 pub(crate) mod tally;
 pub(crate) mod words;
