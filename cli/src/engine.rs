@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::Path;
 use std::time::Duration;
 
 use framewright_core::adapters::{Launcher, SearchPlan, find_adapters};
@@ -152,20 +151,10 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 fn surroundings(around: &Surroundings) -> run::Surroundings {
     let launcher = Launcher::new([around.executable.as_os_str(), OsStr::new("adapter-host")]);
-    let folder = around.executable.parent();
-    let installed = around.data_dirs.iter().map(|dir| dir.join("framewright/adapters"));
-    let beside = folder.and_then(Path::parent).map(|dir| dir.join("lib/framewright/adapters"));
     run::Surroundings {
         executable: around.executable.clone(),
         state_dir: around.state_dir.clone(),
-        adapters: SearchPlan {
-            launcher,
-            explicit: Vec::new(),
-            variable: around.adapter_path.clone(),
-            project: Some(around.working_folder.join(".framewright/adapters")),
-            installed: installed.chain(beside).collect(),
-            build: folder.map(Path::to_owned),
-        },
+        adapters: SearchPlan::new(launcher, Vec::new(), &around.adapters),
         heartbeat: HEARTBEAT,
         link_deadline: LINK_DEADLINE,
     }

@@ -17,7 +17,7 @@ pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
     let rest = words.get(2..).unwrap_or_default();
     match words.get(1)?.to_str()? {
         "worker" => Some(worker(rest)),
-        "adapter-host" => Some(adapter_host(rest)),
+        "adapter-host" => Some(adapter_host_main(rest)),
         "stub-render" => Some(stub_render::main(rest.iter().cloned())),
         _ => None,
     }
@@ -62,10 +62,6 @@ fn worker(rest: &[OsString]) -> ExitCode {
         }
     };
     exit.into()
-}
-
-fn adapter_host(rest: &[OsString]) -> ExitCode {
-    adapter_host_main(rest)
 }
 
 /// Says it where the launcher's messages go; stdout belongs to the protocol.

@@ -52,7 +52,6 @@ pub(crate) struct SessionHandle {
     pub number: SessionNumber,
     inputs: mpsc::UnboundedSender<Input>,
     waiting_lines: Arc<AtomicU64>,
-    dropped_lines: u64,
 }
 
 impl SessionHandle {
@@ -68,14 +67,14 @@ impl SessionHandle {
         let waiting_lines = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&waiting_lines);
         tokio::spawn(work(number, Arc::clone(adapter), open, queue, counter, news));
-        Self { number, inputs, waiting_lines, dropped_lines: 0 }
+        Self { number, inputs, waiting_lines }
     }
 
     /// Tells the adapter something. It will be told after everything told before.
     pub(crate) fn tell(&mut self, input: Input) {
         if matches!(input, Input::Line { .. }) {
             if self.waiting_lines.load(Ordering::Relaxed) >= WAITING_LINES_MAX {
-                self.dropped_lines += 1;
+                // The log has them; an adapter that is so far behind must not fill the memory.
                 return;
             }
             self.waiting_lines.fetch_add(1, Ordering::Relaxed);
@@ -114,11 +113,6 @@ impl SessionHandle {
             | FromWorker::Pong { .. }
             | FromWorker::Bye => {}
         }
-    }
-
-    /// Lines that the adapter never saw because it did not keep up.
-    pub(crate) fn dropped_lines(&self) -> u64 {
-        self.dropped_lines
     }
 }
 
