@@ -12,9 +12,11 @@
 //! A cut is decided where the truth is: a sticky renderer answers it itself. A one-shot renderer
 //! is ended as soon as the last wanted task is done.
 
+mod launch;
+
 use std::collections::{BTreeMap, VecDeque};
 
-use framewright_plugin_api::data::{Effect, Input, Open, Run, Task, TextFile, Verdict};
+use framewright_plugin_api::data::{Effect, Input, Open, Task, Verdict};
 use framewright_plugin_api::{Effects, Session};
 
 use crate::ending::{self, Ending};
@@ -181,86 +183,20 @@ impl Render {
         }
     }
 
-    /// Starts a renderer for what is left, if anything is.
-    fn start(&mut self, out: &mut Effects) {
-        if self.segments.is_empty() {
-            return;
-        }
-        self.last_run += 1;
-        let run = self.last_run;
-        let only = match self.mode {
-            Mode::Sticky => {
-                self.start_session(run, out);
-                None
-            }
-            Mode::OneShot => Some(self.start_once(run, out)),
-        };
-        self.process = Some(Process {
-            run,
-            segment: only,
-            begun: false,
-            said: None,
-            fate: Fate::Open,
-        });
-    }
-
-    fn start_session(&mut self, run: u32, out: &mut Effects) {
-        out.run(Run {
-            stdin: true,
-            ..Run::new(run, self.command(["--session".to_owned()]))
-        });
-        for segment in &mut self.segments {
-            segment.sent_from = segment.done;
-            for text in orders::tasks(segment.id, &segment.tasks[segment.done..]) {
-                out.write(run, text);
-            }
-        }
-    }
-
-    fn start_once(&mut self, run: u32, out: &mut Effects) -> u64 {
-        let file = format!("{}/orders-{run}.jsonl", self.open.scratch);
-        let command = self.command(["--tasks".to_owned(), file.clone()]);
-        let segment = &mut self.segments[0];
-        segment.sent_from = segment.done;
-        segment.trimmed = false;
-        out.run(Run {
-            files: vec![TextFile {
-                path: file,
-                text: orders::tasks(segment.id, &segment.tasks[segment.done..]).concat(),
-            }],
-            ..Run::new(run, command)
-        });
-        segment.id
-    }
-
-    fn command(&self, how: impl IntoIterator<Item = String>) -> Vec<String> {
-        let mut argv = vec![self.open.program.clone(), "stub-render".to_owned()];
-        argv.extend(how);
-        argv.push(format!("--host={}", self.open.host));
-        for (key, value) in &self.open.settings {
-            let value = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
-            argv.push(format!("--set={key}={value}"));
-        }
-        argv.push("--".to_owned());
-        argv.extend(self.open.scene.clone());
-        argv
-    }
-
     // -- cuts ---------------------------------------------------------------------------------
 
     fn cut(&mut self, id: u64, keep: u32, out: &mut Effects) {
+        let obeys = |process: &&Process| matches!(process.fate, Fate::Open);
+        if self.process.as_ref().filter(obeys).is_none() {
+            // Cuts are answered in order, and nobody else answers those before this one.
+            self.answer_cuts(out);
+        }
         let Some(index) = self.segments.iter().position(|segment| segment.id == id) else {
             // It has ended meanwhile: all of it was kept.
             out.kept(id, self.ended.get(&id).copied().unwrap_or(keep));
             return;
         };
-        let Some(process) = self
-            .process
-            .as_ref()
-            .filter(|p| matches!(p.fate, Fate::Open))
-        else {
+        let Some(process) = self.process.as_ref().filter(obeys) else {
             self.settle_cut(index, keep, 0, out);
             return;
         };

@@ -8,6 +8,7 @@
 //! The file's keys are `file::SceneFile`; this module holds what they mean.
 
 mod file;
+mod shapes;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
