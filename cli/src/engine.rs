@@ -3,16 +3,19 @@
 //! What is not joined yet answers with an error that says so; nothing here makes up a result.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::PathBuf;
 
+use framewright_core::adapters::{Candidate, Launcher, SearchPlan, find_adapters};
 use framewright_core::event::JobEnd;
 use framewright_core::frames::FrameSet;
 use framewright_core::request::Request;
 use framewright_core::store::Store;
 
 use crate::documents::{
-    AdaptersReport, InspectReport, JobsReport, LogsReport, PlanReport, StatusReport,
+    AdapterReport, AdaptersReport, InspectReport, JobsReport, LogsReport, PlanReport, StatusReport,
 };
-use crate::problem::Presentable;
+use crate::problem::{Presentable, with_causes};
 use crate::signals::Orders;
 use crate::stored::{self, LogsWanted};
 use crate::stream::EventSink;
@@ -67,12 +70,62 @@ pub(crate) fn inspect(
 }
 
 /// All adapters that are found, in search order, unusable ones with the reason.
-/// `adapter_path` is what was typed; the environment's comes after it.
+/// `adapter_path` is what was typed.
 pub(crate) fn adapters(
-    _adapter_path: &[std::path::PathBuf],
-    _around: &Surroundings,
+    adapter_path: &[PathBuf],
+    around: &Surroundings,
 ) -> Result<AdaptersReport, Presentable> {
-    Err(not_joined("adapters list"))
+    let explicit = adapter_path
+        .iter()
+        .map(|path| around.working_folder.join(path))
+        .collect();
+    let plan = SearchPlan::new(launcher(around), explicit, &around.adapters);
+    let found = block_on(find_adapters(&plan))?;
+    Ok(AdaptersReport {
+        adapters: found.iter().map(adapter_report).collect(),
+    })
+}
+
+/// How adapters are started: by this program itself.
+fn launcher(around: &Surroundings) -> Launcher {
+    Launcher::new([around.executable.as_os_str(), OsStr::new("adapter-host")])
+}
+
+fn adapter_report(candidate: &Candidate) -> AdapterReport {
+    let installed = candidate.state.as_ref().ok();
+    let shadowed = candidate
+        .shadowed_by
+        .as_ref()
+        .map(|by| format!("{} comes before it", by.display()));
+    let why = candidate
+        .state
+        .as_ref()
+        .err()
+        .map(|error| with_causes(error))
+        .or(shadowed);
+    AdapterReport {
+        id: candidate.id.clone(),
+        version: installed
+            .map(|installed| installed.version.clone())
+            .unwrap_or_default(),
+        extensions: installed
+            .map(|installed| installed.extensions.clone())
+            .unwrap_or_default(),
+        path: candidate.path.to_string_lossy().into_owned(),
+        usable: why.is_none(),
+        why,
+    }
+}
+
+/// Runs the library's asynchronous part on this thread.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Presentable> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Presentable::fault(format!("cannot wait for adapters and workers: {error}"))
+        })?;
+    Ok(runtime.block_on(work))
 }
 
 /// All jobs, oldest first, and a sentence for each that cannot be read.

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use framewright_core::adapters::adapter_host_main;
 use framewright_worker::{Farewell, WorkerOptions};
 
 use crate::args::low::Format;
@@ -16,7 +17,7 @@ pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
     let rest = words.get(2..).unwrap_or_default();
     match words.get(1)?.to_str()? {
         "worker" => Some(worker(rest)),
-        "adapter-host" => Some(adapter_host(rest)),
+        "adapter-host" => Some(adapter_host_main(rest)),
         "stub-render" => Some(stub_render::main(rest.iter().cloned())),
         _ => None,
     }
@@ -61,16 +62,6 @@ fn worker(rest: &[OsString]) -> ExitCode {
         }
     };
     exit.into()
-}
-
-fn adapter_host(_rest: &[OsString]) -> ExitCode {
-    not_joined("adapter-host")
-}
-
-fn not_joined(command: &str) -> ExitCode {
-    failed(Presentable::fault(format!(
-        "this build of framewright has no {command}"
-    )))
 }
 
 /// Says it where the launcher's messages go; stdout belongs to the protocol.

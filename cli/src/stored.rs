@@ -203,6 +203,7 @@ mod tests {
             state_dir: folder.join("state"),
             user_farm: None,
             executable: "/bin/true".into(),
+            adapters: Default::default(),
             cores: 1,
             terminal_moves: false,
         };

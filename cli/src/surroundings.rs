@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use framewright_core::adapters;
 use framewright_core::store::{NoStateDir, state_dir_default};
 
 use crate::problem::Presentable;
@@ -21,6 +22,8 @@ pub(crate) struct Surroundings {
     pub(crate) user_farm: Option<PathBuf>,
     /// This program.
     pub(crate) executable: PathBuf,
+    /// Where adapters are looked for.
+    pub(crate) adapters: adapters::Surroundings,
     /// Processor cores that this process may use.
     pub(crate) cores: u32,
     /// Whether the terminal, if there is one, can move its cursor.
@@ -43,12 +46,18 @@ impl Surroundings {
                 })?,
         };
         let variable = |name: &str| std::env::var_os(name);
+        let executable = std::env::current_exe().map_err(|error| {
+            Presentable::fault(format!("cannot find framewright's own executable: {error}"))
+        })?;
         Ok(Self {
             user_farm: base(&variable, "XDG_CONFIG_HOME", ".config")
                 .map(|dir| dir.join("framewright/farm.toml")),
-            executable: std::env::current_exe().map_err(|error| {
-                Presentable::fault(format!("cannot find framewright's own executable: {error}"))
-            })?,
+            adapters: adapters::Surroundings {
+                working_folder: Some(working_folder.clone()),
+                executable: Some(executable.clone()),
+                ..adapters::Surroundings::from_variables(variable)
+            },
+            executable,
             cores: std::thread::available_parallelism()
                 .map_or(1, |n| u32::try_from(n.get()).unwrap_or(u32::MAX)),
             terminal_moves: variable("TERM").is_some_and(|term| !term.is_empty() && term != "dumb"),

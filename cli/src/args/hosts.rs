@@ -127,6 +127,7 @@ mod tests {
             state_dir: folder.join("state"),
             user_farm: Some(folder.join("config/farm.toml")),
             executable: "/bin/true".into(),
+            adapters: Default::default(),
             cores: 16,
             terminal_moves: false,
         }

@@ -18,6 +18,7 @@ impl World {
             state_dir: folder.path().join("state"),
             user_farm: None,
             executable: "/bin/true".into(),
+            adapters: Default::default(),
             cores: 1,
             terminal_moves: false,
         };
