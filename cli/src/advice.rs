@@ -145,8 +145,9 @@ impl From<RenderError> for Presentable {
             RenderError::Journal(_) => Self::fault(text),
             RenderError::Run(RunError::NoHost { .. }) => no_host(text)
                 .hint("what was committed is safe; `framewright render --resume JOB` goes on"),
-            RenderError::Run(RunError::Journal { .. }) => Self::fault(text)
-                .hint("what was committed is safe; make room and `framewright render --resume JOB`"),
+            RenderError::Run(RunError::Journal { .. }) => Self::fault(text).hint(
+                "what was committed is safe; make room and `framewright render --resume JOB`",
+            ),
         }
     }
 }

@@ -283,7 +283,11 @@ impl AdaptersReport {
     pub(crate) fn of(found: &[Candidate]) -> Self {
         let adapters = found.iter().map(|candidate| {
             let (version, extensions, broken) = match &candidate.state {
-                Ok(installed) => (installed.version.clone(), installed.extensions.clone(), None),
+                Ok(installed) => (
+                    installed.version.clone(),
+                    installed.extensions.clone(),
+                    None,
+                ),
                 Err(error) => (String::new(), Vec::new(), Some(with_causes(error))),
             };
             let hidden = candidate

@@ -70,11 +70,15 @@ pub(crate) fn render(
                     Some(_) = orders.recv() => return Err(interrupted()),
                 };
                 let stops = stops(orders);
-                Ok(outcome(run::render(&surroundings, prepared, stops, &mut sink).await?))
+                Ok(outcome(
+                    run::render(&surroundings, prepared, stops, &mut sink).await?,
+                ))
             }
             Wanted::Resume(job) => {
                 let stops = stops(orders);
-                Ok(outcome(run::resume(&surroundings, &job, stops, &mut sink).await?))
+                Ok(outcome(
+                    run::resume(&surroundings, &job, stops, &mut sink).await?,
+                ))
             }
         }
     })
@@ -182,10 +186,14 @@ fn stops(mut orders: Orders) -> mpsc::UnboundedReceiver<Stop> {
 }
 
 fn outcome(end: RunEnd) -> Outcome {
-    let committed = end.job_state.tasks().values().filter_map(|task| match &task.phase {
-        TaskPhase::Done { file, .. } => file.as_ref().map(|file| file.path.clone()),
-        TaskPhase::Pending | TaskPhase::Running { .. } | TaskPhase::GivenUp { .. } => None,
-    });
+    let committed = end
+        .job_state
+        .tasks()
+        .values()
+        .filter_map(|task| match &task.phase {
+            TaskPhase::Done { file, .. } => file.as_ref().map(|file| file.path.clone()),
+            TaskPhase::Pending | TaskPhase::Running { .. } | TaskPhase::GivenUp { .. } => None,
+        });
     Outcome {
         job: end.job,
         state: end.state,

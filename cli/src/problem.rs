@@ -6,7 +6,6 @@
 
 use std::io::Write;
 
-use framewright_core::adapters::{AdapterFault, ChooseError, SettingsError};
 use framewright_core::farm::FarmError;
 use framewright_core::keys::KeysError;
 use framewright_core::quantity::QuantityError;
@@ -190,25 +189,6 @@ impl From<ClaimError> for Presentable {
 impl From<LockError> for Presentable {
     fn from(error: LockError) -> Self {
         Self::usage(with_causes(&error))
-    }
-}
-
-impl From<ChooseError> for Presentable {
-    fn from(error: ChooseError) -> Self {
-        Self::usage(with_causes(&error))
-            .hint("framewright adapters list says which there are, and why one cannot be used")
-    }
-}
-
-impl From<SettingsError> for Presentable {
-    fn from(error: SettingsError) -> Self {
-        Self::usage(with_causes(&error))
-    }
-}
-
-impl From<AdapterFault> for Presentable {
-    fn from(error: AdapterFault) -> Self {
-        Self::fault(with_causes(&error))
     }
 }
 

@@ -88,7 +88,11 @@ fn frame_list(frames: &[i32]) -> String {
 
 /// How far a makespan is from its bound; 1 where nothing has to be done.
 fn ratio(makespan_s: f64, bound_s: f64) -> f64 {
-    if bound_s > 0.0 { makespan_s / bound_s } else { 1.0 }
+    if bound_s > 0.0 {
+        makespan_s / bound_s
+    } else {
+        1.0
+    }
 }
 
 /// The scene of a `plan` for these frames.

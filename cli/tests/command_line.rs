@@ -237,6 +237,48 @@ fn a_worker_whose_controller_is_gone_says_hello_and_ends() {
 }
 
 #[test]
+fn an_adapter_that_anyone_could_change_is_listed_with_the_reason() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    let folder = world.path().join("adapters/mine");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("x.py"), "").unwrap();
+    let manifest = folder.join("adapter.toml");
+    let text = "id = 'mine'\nversion = '1'\nabi = 1\ncommand = ['python3', 'x.py']\nextensions = ['mine']\n";
+    std::fs::write(&manifest, text).unwrap();
+    let list = |world: &World| {
+        let ended = world.run([
+            "adapters",
+            "list",
+            "--adapter-path",
+            "adapters",
+            "--format",
+            "json",
+        ]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let document: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        let adapters = document["adapters"].as_array().unwrap().clone();
+        adapters
+            .into_iter()
+            .find(|adapter| adapter["id"] == "mine")
+            .unwrap()
+    };
+    let usable = list(&world);
+    assert_eq!(
+        (&usable["usable"], &usable["extensions"][0]),
+        (&true.into(), &"mine".into()),
+        "{usable}"
+    );
+    std::fs::set_permissions(&manifest, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let refused = list(&world);
+    assert_eq!(refused["usable"], false);
+    assert!(
+        refused["why"].as_str().unwrap().contains("adapter.toml"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn the_manual_has_a_page_for_each_command() {
     let world = World::new();
     let page = world.run(["man"]);

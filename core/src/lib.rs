@@ -7,7 +7,6 @@ pub mod link;
 pub mod names;
 pub mod output;
 pub mod quantity;
-pub mod report;
 pub mod request;
 pub mod run;
 pub mod store;

@@ -87,7 +87,11 @@ pub fn open(spec: LinkSpec, life: LinkLife, news: mpsc::Sender<FromLink>) {
         match connect(&spec).await {
             Ok(connected) => pump::run(host, life, connected, news).await,
             Err(error) => {
-                let news_item = FromLink { host, life, news: LinkNews::Opened(Err(error)) };
+                let news_item = FromLink {
+                    host,
+                    life,
+                    news: LinkNews::Opened(Err(error)),
+                };
                 // The controller may have ended meanwhile; then nobody wants to know.
                 let _ = news.send(news_item).await;
             }
@@ -122,7 +126,11 @@ async fn connect(spec: &LinkSpec) -> Result<Connected, LinkError> {
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .map_err(|source| LinkError::Spawn { host: host(), program: program.clone(), source })?;
+        .map_err(|source| LinkError::Spawn {
+            host: host(),
+            program: program.clone(),
+            source,
+        })?;
     let mut stdout = child.stdout.take().expect("stdout was piped just above");
     let mut stdin = child.stdin.take().expect("stdin was piped just above");
     let stderr = StderrTail::follow(child.stderr.take().expect("stderr was piped just above"));
@@ -137,8 +145,10 @@ async fn connect(spec: &LinkSpec) -> Result<Connected, LinkError> {
         heartbeat_ms: millis(spec.heartbeat),
     });
     let mut bytes = Vec::new();
-    Encoder::encode(&hello, &mut bytes)
-        .map_err(|error| LinkError::Refused { host: host(), why: error.to_string() })?;
+    Encoder::encode(&hello, &mut bytes).map_err(|error| LinkError::Refused {
+        host: host(),
+        why: error.to_string(),
+    })?;
 
     let deadline = Instant::now() + spec.deadline;
     let answer = async {
@@ -154,7 +164,10 @@ async fn connect(spec: &LinkSpec) -> Result<Connected, LinkError> {
             }
             match stdout.read(&mut chunk).await {
                 Ok(0) | Err(_) => {
-                    return Err(LinkError::Ended { host: host(), stderr: stderr.as_suffix().await });
+                    return Err(LinkError::Ended {
+                        host: host(),
+                        stderr: stderr.as_suffix().await,
+                    });
                 }
                 Ok(count) => greeting.push(&chunk[..count]),
             }
@@ -209,15 +222,21 @@ impl Greeting {
     fn next(&mut self) -> Result<Option<(FromWorker, Decoder)>, String> {
         if self.decoder.is_none() {
             let found = self.finder.find().map_err(|error| error.to_string())?;
-            let Some((preamble, decoder)) = found else { return Ok(None) };
+            let Some((preamble, decoder)) = found else {
+                return Ok(None);
+            };
             // Another build may word even its hello differently, so it is not read.
             if preamble.build != build_id() {
                 let (theirs, ours) = (preamble.build, build_id());
-                return Err(format!("its framewright is another build ({theirs}) than ours ({ours})"));
+                return Err(format!(
+                    "its framewright is another build ({theirs}) than ours ({ours})"
+                ));
             }
             self.decoder = Some(decoder);
         }
-        let Some(mut decoder) = self.decoder.take() else { return Ok(None) };
+        let Some(mut decoder) = self.decoder.take() else {
+            return Ok(None);
+        };
         match decoder.next() {
             Ok(Some(message)) => Ok(Some((message, decoder))),
             Ok(None) => {

@@ -30,13 +30,31 @@ pub(super) async fn run(
     connected: Connected,
     news: mpsc::Sender<FromLink>,
 ) {
-    let Connected { name, mut child, mut stdout, mut decoder, hello, stderr, heartbeat } = connected;
+    let Connected {
+        name,
+        mut child,
+        mut stdout,
+        mut decoder,
+        hello,
+        stderr,
+        heartbeat,
+    } = connected;
     let (outgoing, queue) = mpsc::unbounded_channel();
     let stdin = child.stdin.take().expect("connect put it back");
     let writer = tokio::spawn(write_all(stdin, queue, heartbeat));
-    let link = Link { hello, command_pid: child.id().unwrap_or(0), outgoing };
+    let link = Link {
+        hello,
+        command_pid: child.id().unwrap_or(0),
+        outgoing,
+    };
     let tell = async |news_item| {
-        news.send(FromLink { host, life, news: news_item }).await.is_ok()
+        news.send(FromLink {
+            host,
+            life,
+            news: news_item,
+        })
+        .await
+        .is_ok()
     };
     if !tell(LinkNews::Opened(Ok(Box::new(link)))).await {
         return;
@@ -67,7 +85,12 @@ pub(super) async fn run(
         }
         match timeout(silence_max, stdout.read(&mut chunk)).await {
             Ok(Ok(0)) if said_bye => break format!("host {name}: its worker ended"),
-            Ok(Ok(0)) => break format!("host {name}: its worker is gone{}", stderr.as_suffix().await),
+            Ok(Ok(0)) => {
+                break format!(
+                    "host {name}: its worker is gone{}",
+                    stderr.as_suffix().await
+                );
+            }
             Ok(Ok(count)) => decoder.push(&chunk[..count]),
             Ok(Err(error)) => break format!("host {name}: the link broke: {error}"),
             Err(_) => {
@@ -113,7 +136,11 @@ async fn write_all(
                 // what is said here is what a bug would look like.
                 debug_assert!(false, "unsendable message: {error}");
             }
-            next = if bytes.len() < BATCH_BYTES { queue.try_recv().ok() } else { None };
+            next = if bytes.len() < BATCH_BYTES {
+                queue.try_recv().ok()
+            } else {
+                None
+            };
         }
         if stdin.write_all(&bytes).await.is_err() {
             // The reader sees the same end and reports it.
@@ -167,7 +194,9 @@ impl StderrTail {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.back().map_or_else(String::new, |line| format!(": {line}"))
+        lines
+            .back()
+            .map_or_else(String::new, |line| format!(": {line}"))
     }
 }
 

@@ -120,7 +120,11 @@ pub async fn probe(
 ) -> Result<Concluded<Found>, ActivityError> {
     let subject = question.adapter.description().renderer.clone();
     match conclude(around, question, Activity::Probe, None, &subject).await? {
-        (Effect::Found(what), notes, program) => Ok(Concluded { what, notes, program }),
+        (Effect::Found(what), notes, program) => Ok(Concluded {
+            what,
+            notes,
+            program,
+        }),
         _ => Err(no_conclusion(question, subject)),
     }
 }
@@ -132,13 +136,20 @@ pub async fn inspect(
     scene: &str,
 ) -> Result<Concluded<Scene>, ActivityError> {
     match conclude(around, question, Activity::Inspect, Some(scene), scene).await? {
-        (Effect::Scene(what), notes, program) => Ok(Concluded { what, notes, program }),
+        (Effect::Scene(what), notes, program) => Ok(Concluded {
+            what,
+            notes,
+            program,
+        }),
         _ => Err(no_conclusion(question, scene.to_owned())),
     }
 }
 
 fn no_conclusion(question: &Question<'_>, subject: String) -> ActivityError {
-    ActivityError::NoConclusion { adapter: question.adapter.description().id.clone(), subject }
+    ActivityError::NoConclusion {
+        adapter: question.adapter.description().id.clone(),
+        subject,
+    }
 }
 
 async fn conclude(
@@ -149,8 +160,10 @@ async fn conclude(
     subject: &str,
 ) -> Result<(Effect, Vec<String>, String), ActivityError> {
     let folder = around.state_dir.join("scratch");
-    let scratch_error =
-        |source| ActivityError::Scratch { folder: folder.display().to_string(), source };
+    let scratch_error = |source| ActivityError::Scratch {
+        folder: folder.display().to_string(),
+        source,
+    };
     std::fs::create_dir_all(&folder).map_err(scratch_error)?;
     let scratch = tempfile::Builder::new()
         .prefix("look-")
@@ -158,7 +171,11 @@ async fn conclude(
         .map_err(scratch_error)?;
     let mut look = Look::open(around, question, scratch.path()).await?;
     let deadline = Deadline::now() + ACTIVITY_MAX;
-    let result = timeout_at(deadline, look.ask(question, activity, scene, scratch.path())).await;
+    let result = timeout_at(
+        deadline,
+        look.ask(question, activity, scene, scratch.path()),
+    )
+    .await;
     look.close().await;
     match result {
         Ok(Ok(Some(conclusion))) => Ok((conclusion, look.notes, look.program)),
@@ -232,10 +249,15 @@ impl Look {
         let description = question.adapter.description();
         let names = program_names(question.adapter, question.host);
         let request = RequestId(1);
-        self.link.say(ToWorker::Which { request, names: names.clone() });
+        self.link.say(ToWorker::Which {
+            request,
+            names: names.clone(),
+        });
         loop {
             match self.hear().await? {
-                FromWorker::Program { path: Some(path), .. } => return Ok(path),
+                FromWorker::Program {
+                    path: Some(path), ..
+                } => return Ok(path),
                 FromWorker::Program { path: None, .. } => {
                     return Err(ActivityError::NoProgram {
                         host: question.host.name.clone(),
@@ -282,7 +304,11 @@ impl Look {
             output: question.output.to_owned(),
             shot: None,
         };
-        let place = Place { session: Self::SESSION, slot: SlotId(0), scratch };
+        let place = Place {
+            session: Self::SESSION,
+            slot: SlotId(0),
+            scratch,
+        };
         let (news, mut from_session) = mpsc::channel::<FromSession>(64);
         let mut session = SessionHandle::start(Self::SESSION, question.adapter, open, news);
         // Only a live process can lead to more: without one, and after a time to think about the
@@ -317,7 +343,11 @@ impl Look {
     }
 
     /// Does what the adapter wants; a conclusion ends the look.
-    fn act(&mut self, place: &Place, effects: Vec<Effect>) -> Result<Option<Effect>, ActivityError> {
+    fn act(
+        &mut self,
+        place: &Place,
+        effects: Vec<Effect>,
+    ) -> Result<Option<Effect>, ActivityError> {
         for effect in effects {
             match effect {
                 Effect::Run(run) => {
@@ -325,14 +355,22 @@ impl Look {
                     self.link.say(place.order(run));
                 }
                 Effect::Write { run, text } => {
-                    self.link.say(ToWorker::Write { run: place.session.run_id(run), text });
+                    self.link.say(ToWorker::Write {
+                        run: place.session.run_id(run),
+                        text,
+                    });
                 }
                 Effect::Close { run } => {
-                    self.link.say(ToWorker::CloseStdin { run: place.session.run_id(run) });
+                    self.link.say(ToWorker::CloseStdin {
+                        run: place.session.run_id(run),
+                    });
                 }
                 Effect::Kill { run } => {
                     let run = place.session.run_id(run);
-                    self.link.say(ToWorker::Kill { run, polite_ms: POLITE_MS });
+                    self.link.say(ToWorker::Kill {
+                        run,
+                        polite_ms: POLITE_MS,
+                    });
                 }
                 Effect::Note { text } => self.notes.push(text),
                 Effect::Failed { verdict, why, hint } => {

@@ -66,7 +66,9 @@ impl Controller<'_> {
             self.end_failed(segment, task, Fault::Verify, "verify", why);
             return;
         };
-        let Some(at_work) = self.segments.get_mut(&segment) else { return };
+        let Some(at_work) = self.segments.get_mut(&segment) else {
+            return;
+        };
         let slot = at_work.slot;
         at_work.set_phase(task, Phase::Checking);
         let request = self.numbers.request();
@@ -76,8 +78,23 @@ impl Controller<'_> {
             height: self.job.prepared.inspection.scene.height,
             channels: Vec::new(),
         };
-        self.say(slot, ToWorker::Verify { request, path: path.clone(), expect });
-        self.checks.insert(request, Check { segment, task, path, took });
+        self.say(
+            slot,
+            ToWorker::Verify {
+                request,
+                path: path.clone(),
+                expect,
+            },
+        );
+        self.checks.insert(
+            request,
+            Check {
+                segment,
+                task,
+                path,
+                took,
+            },
+        );
         let (host, on_host) = self.host_name(slot);
         self.emit(Event::TaskVerifying {
             segment: segment.0,
@@ -88,8 +105,15 @@ impl Controller<'_> {
     }
 
     pub(super) fn on_verified(&mut self, request: RequestId, outcome: Checked) {
-        let Some(check) = self.checks.remove(&request) else { return };
-        let Check { segment, task, path, took } = check;
+        let Some(check) = self.checks.remove(&request) else {
+            return;
+        };
+        let Check {
+            segment,
+            task,
+            path,
+            took,
+        } = check;
         match outcome {
             Checked::Good(picture) => match self.differs_from_its_layer(task, &picture) {
                 None => self.complete(segment, task, took, Some((path, picture))),
@@ -109,7 +133,10 @@ impl Controller<'_> {
     /// settings or by another renderer, and must not slip into the sequence.
     fn differs_from_its_layer(&mut self, task: TaskId, picture: &Picture) -> Option<String> {
         let layer = self.job.tasks().facts(task).layer_index;
-        let first = self.channels.entry(layer).or_insert_with(|| picture.channels.clone());
+        let first = self
+            .channels
+            .entry(layer)
+            .or_insert_with(|| picture.channels.clone());
         (*first != picture.channels).then(|| {
             format!(
                 "its channels are {} where earlier frames have {}",
@@ -127,15 +154,31 @@ impl Controller<'_> {
         took: Duration,
         written: Option<(String, Picture)>,
     ) {
-        let Some(at_work) = self.segments.get_mut(&segment) else { return };
-        let Some(attempt) = at_work.attempt(task) else { return };
+        let Some(at_work) = self.segments.get_mut(&segment) else {
+            return;
+        };
+        let Some(attempt) = at_work.attempt(task) else {
+            return;
+        };
         at_work.set_phase(task, Phase::Ended);
         let (host, slot) = self.host_name(self.segments[&segment].slot);
         let attempt = u32::from(attempt.0);
-        self.complete
-            .insert((segment, task), Complete { host, slot, attempt, took, written });
+        self.complete.insert(
+            (segment, task),
+            Complete {
+                host,
+                slot,
+                attempt,
+                took,
+                written,
+            },
+        );
         let took = Span::from_secs_f64(took.as_secs_f64());
-        self.tell(&FarmEvent::Rendered { segment, task, took });
+        self.tell(&FarmEvent::Rendered {
+            segment,
+            task,
+            took,
+        });
     }
 
     /// This attempt wins: record it, then move its file into place.
@@ -144,7 +187,13 @@ impl Controller<'_> {
             debug_assert!(false, "the kernel commits what it was told is complete");
             return;
         };
-        let Complete { host, slot, attempt, took, written } = complete;
+        let Complete {
+            host,
+            slot,
+            attempt,
+            took,
+            written,
+        } = complete;
         let file = written.map(|(from, picture)| CommittedFile {
             path: self.job.final_path(task).display().to_string(),
             from,
@@ -160,12 +209,22 @@ impl Controller<'_> {
             render_s: took.as_secs_f64(),
             file: file.clone(),
         };
-        let stamped = Stamped { time: Timestamp::now(), event };
+        let stamped = Stamped {
+            time: Timestamp::now(),
+            event,
+        };
         let token = self.numbers.commit();
         let given = match file {
             Some(file) => {
                 let replace = self.job.replace(Path::new(&file.path));
-                self.journal.append_commit(stamped.clone(), Commit { token, file, replace })
+                self.journal.append_commit(
+                    stamped.clone(),
+                    Commit {
+                        token,
+                        file,
+                        replace,
+                    },
+                )
             }
             None => self.journal.append(stamped.clone()).map(|seq| {
                 self.unsynced.push_back((seq, token));
@@ -174,16 +233,27 @@ impl Controller<'_> {
         };
         match given {
             Ok(_) => {
-                self.commits.insert(token, Committing { segment, task, stamped });
+                self.commits.insert(
+                    token,
+                    Committing {
+                        segment,
+                        task,
+                        stamped,
+                    },
+                );
             }
-            Err(error) => self.give_up_job(RunError::Journal { why: error.to_string() }),
+            Err(error) => self.give_up_job(RunError::Journal {
+                why: error.to_string(),
+            }),
         }
     }
 
     /// A late or losing attempt: its file goes.
     pub(super) fn discard(&mut self, segment: SegmentId, task: TaskId) {
-        if let Some(Complete { written: Some((path, _)), .. }) =
-            self.complete.remove(&(segment, task))
+        if let Some(Complete {
+            written: Some((path, _)),
+            ..
+        }) = self.complete.remove(&(segment, task))
         {
             // Left behind at worst, below the job's scratch folder, which goes at the end.
             let _ = std::fs::remove_file(path);
@@ -198,7 +268,12 @@ impl Controller<'_> {
                 }
             }
             Done::Committed { token } => self.committed(token),
-            Done::CommitFailed { token, why, disk_full, .. } => {
+            Done::CommitFailed {
+                token,
+                why,
+                disk_full,
+                ..
+            } => {
                 if disk_full {
                     self.on_disk_full(&why);
                 }
@@ -209,7 +284,12 @@ impl Controller<'_> {
     }
 
     fn committed(&mut self, token: Token) {
-        let Some(Committing { segment, task, stamped }) = self.commits.remove(&token) else {
+        let Some(Committing {
+            segment,
+            task,
+            stamped,
+        }) = self.commits.remove(&token)
+        else {
             return;
         };
         if let Event::TaskDone { host, .. } = &stamped.event {
@@ -220,10 +300,22 @@ impl Controller<'_> {
     }
 
     fn commit_failed(&mut self, token: Token, why: String, disk_full: bool) {
-        let Some(Committing { segment, task, stamped }) = self.commits.remove(&token) else {
+        let Some(Committing {
+            segment,
+            task,
+            stamped,
+        }) = self.commits.remove(&token)
+        else {
             return;
         };
-        if let Event::TaskDone { task: name, attempt, host, slot, .. } = stamped.event {
+        if let Event::TaskDone {
+            task: name,
+            attempt,
+            host,
+            slot,
+            ..
+        } = stamped.event
+        {
             self.emit(Event::TaskFailed {
                 segment: segment.0,
                 task: name,
@@ -234,6 +326,10 @@ impl Controller<'_> {
                 why,
             });
         }
-        self.tell(&FarmEvent::CommitFailed { segment, task, disk_full });
+        self.tell(&FarmEvent::CommitFailed {
+            segment,
+            task,
+            disk_full,
+        });
     }
 }

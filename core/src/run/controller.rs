@@ -149,7 +149,12 @@ impl<'a> Controller<'a> {
         let (links, from_links) = mpsc::channel(LINK_NEWS_MAX);
         let (sessions, from_sessions) = mpsc::channel(SESSION_NEWS_MAX);
         let (reconnects, from_reconnects) = mpsc::unbounded_channel();
-        let Opened { farm, journal, done, state } = opened;
+        let Opened {
+            farm,
+            journal,
+            done,
+            state,
+        } = opened;
         let first_segment = state.segment_next();
         let mut controller = Self {
             around,
@@ -169,7 +174,11 @@ impl<'a> Controller<'a> {
             unsynced: VecDeque::new(),
             channels: BTreeMap::new(),
             numbers: Numbers::default(),
-            doors: Doors { links, sessions, reconnects },
+            doors: Doors {
+                links,
+                sessions,
+                reconnects,
+            },
             first_segment,
             warnings: 0,
             finished: None,
@@ -204,7 +213,9 @@ impl<'a> Controller<'a> {
             self.warn(text);
         }
         for host in 0..self.hosts.len() {
-            self.open_host(HostId(u32::try_from(host).expect("hosts are counted in u32")));
+            self.open_host(HostId(
+                u32::try_from(host).expect("hosts are counted in u32"),
+            ));
         }
     }
 
@@ -275,7 +286,11 @@ impl<'a> Controller<'a> {
 
     fn carry_out(&mut self, action: Action) {
         match action {
-            Action::Send { segment, slot, leases } => self.send_segment(segment, slot, &leases),
+            Action::Send {
+                segment,
+                slot,
+                leases,
+            } => self.send_segment(segment, slot, &leases),
             Action::Cut { segment, keep } => self.cut_segment(segment, keep),
             Action::Stop { segment, reason } => self.stop_segment(segment, reason),
             Action::Commit { segment, task } => self.commit(segment, task),
@@ -283,7 +298,10 @@ impl<'a> Controller<'a> {
             Action::GiveUp { task, reason } => {
                 let why = match reason {
                     GiveUpReason::Need { need } => {
-                        format!("it stands on {}, which was given up", self.job.task_name(need))
+                        format!(
+                            "it stands on {}, which was given up",
+                            self.job.task_name(need)
+                        )
                     }
                     other => other.to_string(),
                 };
@@ -302,10 +320,7 @@ impl<'a> Controller<'a> {
                 self.tell(&FarmEvent::Drain);
             }
             Stop::Finish | Stop::Now => {
-                if !self.stopping {
-                    self.stopping = true;
-                    self.emit(Event::Stopping);
-                }
+                self.stopping = true;
                 self.stop_now = true;
             }
         }
@@ -327,11 +342,16 @@ impl<'a> Controller<'a> {
 
     /// Lets an event happen: into the journal, into the state, to the readers.
     pub(super) fn emit(&mut self, event: Event) {
-        let stamped = Stamped { time: Timestamp::now(), event };
+        let stamped = Stamped {
+            time: Timestamp::now(),
+            event,
+        };
         if stamped.event.is_journalled()
             && let Err(error) = self.journal.append(stamped.clone())
         {
-            self.give_up_job(RunError::Journal { why: error.to_string() });
+            self.give_up_job(RunError::Journal {
+                why: error.to_string(),
+            });
         }
         self.publish(&stamped);
     }
@@ -348,7 +368,9 @@ impl<'a> Controller<'a> {
         if self.warnings <= WARNINGS_MAX {
             self.emit(Event::Warning { text });
         } else if self.warnings == WARNINGS_MAX + 1 {
-            self.emit(Event::Warning { text: "further warnings are not shown".to_owned() });
+            self.emit(Event::Warning {
+                text: "further warnings are not shown".to_owned(),
+            });
         }
     }
 
@@ -402,8 +424,18 @@ impl<'a> Controller<'a> {
         if state != JobEnd::Interrupted {
             self.job.remove_scratch();
         }
-        let Self { job, journal, state: job_state, adapter_faults, disk_full, broken, .. } = self;
-        journal.close().map_err(|error| RunError::Journal { why: error.to_string() })?;
+        let Self {
+            job,
+            journal,
+            state: job_state,
+            adapter_faults,
+            disk_full,
+            broken,
+            ..
+        } = self;
+        journal.close().map_err(|error| RunError::Journal {
+            why: error.to_string(),
+        })?;
         if let Some(error) = broken {
             return Err(error);
         }

@@ -46,7 +46,12 @@ pub(super) fn farm(prepared: &Prepared, past: Option<Past<'_>>) -> Result<Farm, 
 /// The hosts of a settled request.
 pub(super) fn hosts(prepared: &Prepared) -> Result<Vec<HostSpec>, String> {
     let tags = Tags::of(&prepared.request)?;
-    Ok(prepared.request.hosts.iter().map(|host| host_spec(host, &tags)).collect())
+    Ok(prepared
+        .request
+        .hosts
+        .iter()
+        .map(|host| host_spec(host, &tags))
+        .collect())
 }
 
 fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobSpec, String> {
@@ -99,9 +104,19 @@ fn layers(prepared: &Prepared, tags: &Tags) -> Result<Vec<LayerSpec>, String> {
     let request = &prepared.request;
     let scene = &prepared.inspection.scene;
     let used: Vec<_> = scene.layers.iter().filter(|layer| layer.used).collect();
-    let largest = used.iter().map(|layer| layer.memory_bytes).max().unwrap_or(0);
-    let memory = scene.memory_bytes.max(largest).max(request.memory_bytes.unwrap_or(0));
-    let names = used.iter().flat_map(|layer| &layer.tags).chain(&request.tags);
+    let largest = used
+        .iter()
+        .map(|layer| layer.memory_bytes)
+        .max()
+        .unwrap_or(0);
+    let memory = scene
+        .memory_bytes
+        .max(largest)
+        .max(request.memory_bytes.unwrap_or(0));
+    let names = used
+        .iter()
+        .flat_map(|layer| &layer.tags)
+        .chain(&request.tags);
     Ok(vec![LayerSpec {
         weight: 1.0,
         after: Vec::new(),
@@ -138,7 +153,10 @@ fn policy(request: &Request) -> KernelPolicy {
     match (request.policy, request.segment) {
         (Policy::Even, _) => KernelPolicy::Even,
         (Policy::Fixed(count), _) => KernelPolicy::Fixed(count),
-        (Policy::Auto, Some(size)) => KernelPolicy::RoyalRender { min: size.min, max: size.max },
+        (Policy::Auto, Some(size)) => KernelPolicy::RoyalRender {
+            min: size.min,
+            max: size.max,
+        },
         (Policy::Auto, None) => KernelPolicy::Auto,
     }
 }
@@ -168,7 +186,11 @@ impl Tags {
         names.dedup();
         // One bit is kept for "a tag that no host has".
         if names.len() >= TAGS_MAX {
-            return Err(format!("the farm uses {} different tags; {} is the most", names.len(), TAGS_MAX - 1));
+            return Err(format!(
+                "the farm uses {} different tags; {} is the most",
+                names.len(),
+                TAGS_MAX - 1
+            ));
         }
         Ok(Self(names))
     }

@@ -126,7 +126,10 @@ impl Controller<'_> {
 
     fn on_opened(&mut self, host: HostId, link: Box<Link>) {
         let request = self.numbers.request();
-        let names = program_names(self.job.adapter(), &self.job.request().hosts[host.0 as usize]);
+        let names = program_names(
+            self.job.adapter(),
+            &self.job.request().hosts[host.0 as usize],
+        );
         link.say(ToWorker::Which { request, names });
         self.host_mut(host).state = HostState::Looking { link, request };
     }
@@ -135,10 +138,15 @@ impl Controller<'_> {
         match message {
             FromWorker::Program { request, path } => self.on_program(host, request, path),
             FromWorker::Verified { request, outcome } => self.on_verified(request, outcome),
-            FromWorker::Made { error: Some(why), .. } => self.warn(why),
+            FromWorker::Made {
+                error: Some(why), ..
+            } => self.warn(why),
             FromWorker::Made { error: None, .. } | FromWorker::Pong { .. } | FromWorker::Bye => {}
             FromWorker::Hello(_) | FromWorker::Refused { .. } => {
-                self.warn(format!("host {}: its worker said hello twice", self.host(host).name));
+                self.warn(format!(
+                    "host {}: its worker said hello twice",
+                    self.host(host).name
+                ));
             }
             run @ (FromWorker::Started { .. }
             | FromWorker::NotStarted { .. }
@@ -150,7 +158,10 @@ impl Controller<'_> {
     fn on_program(&mut self, host: HostId, request: RequestId, path: Option<String>) {
         let state = std::mem::replace(&mut self.host_mut(host).state, HostState::Down);
         let link = match state {
-            HostState::Looking { link, request: asked } if asked == request => link,
+            HostState::Looking {
+                link,
+                request: asked,
+            } if asked == request => link,
             other => {
                 self.host_mut(host).state = other;
                 return;
@@ -182,9 +193,15 @@ impl Controller<'_> {
             // A worker that was killed could not end its renderers; they are ours by now.
             framewright_worker::sweep_tagged(pid);
         }
-        self.emit(Event::HostLost { host: self.host(host).name.clone(), why: why.clone() });
+        self.emit(Event::HostLost {
+            host: self.host(host).name.clone(),
+            why: why.clone(),
+        });
         self.lose_slots(host);
-        self.tell(&FarmEvent::HostLost { host, for_good: false });
+        self.tell(&FarmEvent::HostLost {
+            host,
+            for_good: false,
+        });
         let losses = self.host(host).losses + 1;
         self.host_mut(host).losses = losses;
         if losses > RECONNECTS_MAX {
@@ -204,9 +221,19 @@ impl Controller<'_> {
 
     fn give_up_host(&mut self, host: HostId, why: String) {
         self.host_mut(host).state = HostState::GivenUp;
-        self.emit(Event::HostLost { host: self.host(host).name.clone(), why: why.clone() });
-        self.tell(&FarmEvent::HostLost { host, for_good: true });
-        if self.hosts.iter().all(|host| matches!(host.state, HostState::GivenUp)) {
+        self.emit(Event::HostLost {
+            host: self.host(host).name.clone(),
+            why: why.clone(),
+        });
+        self.tell(&FarmEvent::HostLost {
+            host,
+            for_good: true,
+        });
+        if self
+            .hosts
+            .iter()
+            .all(|host| matches!(host.state, HostState::GivenUp))
+        {
             self.give_up_job(RunError::NoHost { why });
         }
     }
@@ -217,12 +244,16 @@ impl Controller<'_> {
         for (index, host) in self.hosts.iter().enumerate() {
             if let Some(link) = host.link() {
                 link.say(ToWorker::Bye);
-                open.push_back(HostId(u32::try_from(index).expect("hosts are counted in u32")));
+                open.push_back(HostId(
+                    u32::try_from(index).expect("hosts are counted in u32"),
+                ));
             }
         }
         let deadline = Deadline::now() + CLOSE_MAX;
         while !open.is_empty() {
-            let Ok(Some(from)) = timeout_at(deadline, links.recv()).await else { break };
+            let Ok(Some(from)) = timeout_at(deadline, links.recv()).await else {
+                break;
+            };
             if from.life != self.host(from.host).life {
                 continue;
             }

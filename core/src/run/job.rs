@@ -60,7 +60,11 @@ impl Job {
     /// Where a task's picture goes in the end. Only for jobs that write files.
     pub(super) fn final_path(&self, task: TaskId) -> PathBuf {
         let facts = self.tasks().facts(task);
-        let output = self.prepared.output.as_ref().expect("asked only where files are written");
+        let output = self
+            .prepared
+            .output
+            .as_ref()
+            .expect("asked only where files are written");
         output.path(facts.layer, facts.frame)
     }
 
@@ -68,13 +72,19 @@ impl Job {
     /// write their own name into the picture write the right one.
     pub(super) fn file_name(&self, task: TaskId) -> String {
         let path = self.final_path(task);
-        path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
     }
 
     /// The folder of one segment's attempts: new for each, so a late writer of a segment that was
     /// given up can never touch the file of a newer one.
     pub(super) fn segment_folder(&self, segment: SegmentId) -> String {
-        self.scratch.join(format!("segment-{}", segment.0)).display().to_string()
+        self.scratch
+            .join(format!("segment-{}", segment.0))
+            .display()
+            .to_string()
     }
 
     /// Whether a file that has a task's name may be replaced.

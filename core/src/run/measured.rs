@@ -49,7 +49,11 @@ impl Controller<'_> {
         if !rendered {
             return None;
         }
-        let judged = Judged { costs: &costs, speeds: &speeds, loads: &loads };
+        let judged = Judged {
+            costs: &costs,
+            speeds: &speeds,
+            loads: &loads,
+        };
         lower_bound(self.farm.job(), &hosts, judged).map(Span::as_secs_f64)
     }
 
@@ -66,9 +70,12 @@ impl Controller<'_> {
     /// nothing.
     fn rendered_here(&self, task: &str) -> Option<(&str, f64)> {
         match &self.state.tasks().get(task)?.phase {
-            TaskPhase::Done { segment, host, render_s, .. } if *segment >= self.first_segment => {
-                Some((host, *render_s))
-            }
+            TaskPhase::Done {
+                segment,
+                host,
+                render_s,
+                ..
+            } if *segment >= self.first_segment => Some((host, *render_s)),
             TaskPhase::Done { .. }
             | TaskPhase::Pending
             | TaskPhase::Running { .. }

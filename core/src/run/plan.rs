@@ -92,7 +92,11 @@ pub fn plan(prepared: &Prepared) -> Result<Plan, PlanError> {
                 host: host.to_owned(),
                 slot,
                 layer: first.layer.to_owned(),
-                frames: segment.tasks.iter().map(|t| prepared.tasks.facts(*t).frame).collect(),
+                frames: segment
+                    .tasks
+                    .iter()
+                    .map(|t| prepared.tasks.facts(*t).frame)
+                    .collect(),
                 start_s: segment.start.as_secs_f64(),
                 end_s: segment.end.as_secs_f64(),
             }

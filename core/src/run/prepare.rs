@@ -11,12 +11,12 @@ use framewright_kernel::ids::TaskId;
 use framewright_plugin_api::data::{Description, OutputFormat, Scene, Shot};
 use thiserror::Error;
 
+use super::Surroundings;
 use super::activity::{self, ActivityError, Concluded, Question};
 use super::tasks::TaskList;
-use super::Surroundings;
 use crate::adapters::{
-    AdapterFault, ChooseError, Loaded, SettingsError, Wanted as WantedAdapter, check_settings, choose,
-    find_adapters,
+    AdapterFault, ChooseError, Loaded, SettingsError, Wanted as WantedAdapter, check_settings,
+    choose, find_adapters,
 };
 use crate::output::{OutputError, OutputPattern, Wanted, scene_stem};
 use crate::request::{Request, Split};
@@ -157,7 +157,9 @@ pub async fn inspect_scene(
             output: &format,
         };
         match activity::inspect(around, &question, &scene_path).await {
-            Ok(Concluded { what: scene, notes, .. }) => {
+            Ok(Concluded {
+                what: scene, notes, ..
+            }) => {
                 return Ok(Inspection {
                     adapter,
                     manifest,
@@ -199,7 +201,11 @@ pub(super) async fn load_adapter(
 
 /// Formats that are files.
 fn formats(description: &Description) -> Vec<&OutputFormat> {
-    description.outputs.iter().filter(|format| format.id != "none").collect()
+    description
+        .outputs
+        .iter()
+        .filter(|format| format.id != "none")
+        .collect()
 }
 
 /// Where pictures go. Before the frames are known, whether the pattern tells them apart is not
@@ -214,7 +220,9 @@ fn pattern(
         working_folder: &request.working_folder,
         stem: scene_stem(&request.scene, &description.extensions),
         formats: &description.outputs,
-        frames: frames.map_or(1, |frames| usize::try_from(frames.count()).unwrap_or(usize::MAX)),
+        frames: frames.map_or(1, |frames| {
+            usize::try_from(frames.count()).unwrap_or(usize::MAX)
+        }),
         layers: &[],
     })
 }
@@ -241,11 +249,14 @@ fn settle(
     };
     check_layers(&request, scene)?;
     let tasks = TaskList::new(&[], &frames);
-    let output = match writes_nothing(&request, scene) || formats(&inspection.description).is_empty() {
-        true => None,
-        false => Some(pattern(&request, &inspection.description, Some(&frames))?),
-    };
-    let format = output.as_ref().map_or_else(|| "none".to_owned(), |o| o.format().to_owned());
+    let output =
+        match writes_nothing(&request, scene) || formats(&inspection.description).is_empty() {
+            true => None,
+            false => Some(pattern(&request, &inspection.description, Some(&frames))?),
+        };
+    let format = output
+        .as_ref()
+        .map_or_else(|| "none".to_owned(), |o| o.format().to_owned());
     let mut warnings = inspection.notes.clone();
     warnings.extend(scene.warnings.iter().cloned());
     warnings.extend(
@@ -255,7 +266,10 @@ fn settle(
             .filter(|asset| asset.missing)
             .map(|asset| format!("{} is missing: {}", asset.kind, asset.path)),
     );
-    let shot = Shot { first: frames.first().0, last: frames.last().0 };
+    let shot = Shot {
+        first: frames.first().0,
+        last: frames.last().0,
+    };
     Ok(Prepared {
         request,
         frames,
@@ -270,7 +284,11 @@ fn settle(
 }
 
 fn refuse_what_is_not_built(request: &Request) -> Result<(), PrepareError> {
-    let not_yet = |what: &str| Err(PrepareError::NotYet { what: what.to_owned() });
+    let not_yet = |what: &str| {
+        Err(PrepareError::NotYet {
+            what: what.to_owned(),
+        })
+    };
     match request.split {
         Split::Tiles => not_yet("splitting by tiles"),
         Split::Layers => not_yet("splitting by layers"),
@@ -282,17 +300,25 @@ fn refuse_what_is_not_built(request: &Request) -> Result<(), PrepareError> {
 }
 
 fn check_layers(request: &Request, scene: &Scene) -> Result<(), PrepareError> {
-    let known: Vec<String> = scene.layers.iter().map(|layer| layer.name.clone()).collect();
+    let known: Vec<String> = scene
+        .layers
+        .iter()
+        .map(|layer| layer.name.clone())
+        .collect();
     match request.layers.iter().find(|layer| !known.contains(layer)) {
-        Some(layer) => Err(PrepareError::Layer { layer: layer.clone(), known }),
+        Some(layer) => Err(PrepareError::Layer {
+            layer: layer.clone(),
+            known,
+        }),
         None => Ok(()),
     }
 }
 
 fn frames(typed: &str) -> Result<FrameSet, PrepareError> {
-    typed
-        .parse()
-        .map_err(|source| PrepareError::Frames { typed: typed.to_owned(), source })
+    typed.parse().map_err(|source| PrepareError::Frames {
+        typed: typed.to_owned(),
+        source,
+    })
 }
 
 fn scene_frames(scene: &Scene) -> Result<FrameSet, PrepareError> {
@@ -306,31 +332,41 @@ fn scene_frames(scene: &Scene) -> Result<FrameSet, PrepareError> {
 
 /// The scene's path for adapters, if there is a file that can be read.
 fn readable(scene: &Path) -> Result<String, PrepareError> {
-    let fail = |source| PrepareError::Scene { path: scene.to_owned(), source };
+    let fail = |source| PrepareError::Scene {
+        path: scene.to_owned(),
+        source,
+    };
     let kind = std::fs::metadata(scene).map_err(fail)?.file_type();
     if !kind.is_file() {
-        let what = if kind.is_dir() { "a folder" } else { "no regular file" };
-        return Err(PrepareError::NotAFile { path: scene.to_owned(), what });
+        let what = if kind.is_dir() {
+            "a folder"
+        } else {
+            "no regular file"
+        };
+        return Err(PrepareError::NotAFile {
+            path: scene.to_owned(),
+            what,
+        });
     }
     std::fs::File::open(scene).map_err(fail)?;
-    scene.to_str().map(ToOwned::to_owned).ok_or_else(|| PrepareError::NotUtf8 {
-        what: "scene",
-        path: scene.to_owned(),
-    })
+    scene
+        .to_str()
+        .map(ToOwned::to_owned)
+        .ok_or_else(|| PrepareError::NotUtf8 {
+            what: "scene",
+            path: scene.to_owned(),
+        })
 }
 
 /// The task numbers of priority frames.
-pub(super) fn priority(
-    request: &Request,
-    tasks: &TaskList,
-) -> Result<Vec<TaskId>, PrepareError> {
-    let Some(typed) = request.priority.as_deref() else { return Ok(Vec::new()) };
+pub(super) fn priority(request: &Request, tasks: &TaskList) -> Result<Vec<TaskId>, PrepareError> {
+    let Some(typed) = request.priority.as_deref() else {
+        return Ok(Vec::new());
+    };
     let wanted = frames(typed)?;
     Ok(tasks
         .ids()
-        .filter(|task| {
-            wanted.contains(framewright_kernel::frames::Frame(tasks.facts(*task).frame))
-        })
+        .filter(|task| wanted.contains(framewright_kernel::frames::Frame(tasks.facts(*task).frame)))
         .collect())
 }
 

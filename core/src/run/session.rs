@@ -66,8 +66,19 @@ impl SessionHandle {
         let (inputs, queue) = mpsc::unbounded_channel();
         let waiting_lines = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&waiting_lines);
-        tokio::spawn(work(number, Arc::clone(adapter), open, queue, counter, news));
-        Self { number, inputs, waiting_lines }
+        tokio::spawn(work(
+            number,
+            Arc::clone(adapter),
+            open,
+            queue,
+            counter,
+            news,
+        ));
+        Self {
+            number,
+            inputs,
+            waiting_lines,
+        }
     }
 
     /// Tells the adapter something. It will be told after everything told before.
@@ -94,16 +105,33 @@ impl SessionHandle {
                 let (_, run) = SessionNumber::of(run);
                 self.tell(Input::NotStarted { run, why });
             }
-            FromWorker::Lines { run, stderr, lines, .. } => {
+            FromWorker::Lines {
+                run, stderr, lines, ..
+            } => {
                 let (_, run) = SessionNumber::of(run);
-                let stream = if stderr { Stream::Stderr } else { Stream::Stdout };
+                let stream = if stderr {
+                    Stream::Stderr
+                } else {
+                    Stream::Stdout
+                };
                 for text in lines {
                     self.tell(Input::Line { run, stream, text });
                 }
             }
-            FromWorker::Exited { run, code, signal, killed, .. } => {
+            FromWorker::Exited {
+                run,
+                code,
+                signal,
+                killed,
+                ..
+            } => {
                 let (_, run) = SessionNumber::of(run);
-                self.tell(Input::Exited { run, code, signal, killed });
+                self.tell(Input::Exited {
+                    run,
+                    code,
+                    signal,
+                    killed,
+                });
             }
             FromWorker::Hello(_)
             | FromWorker::Refused { .. }
@@ -129,11 +157,23 @@ async fn work(
         Ok(opened) => opened,
         Err(error) => {
             // Nobody listens only when the controller is gone, and then nothing is owed.
-            let _ = news.send(FromSession { session: number, news: Err(error) }).await;
+            let _ = news
+                .send(FromSession {
+                    session: number,
+                    news: Err(error),
+                })
+                .await;
             return;
         }
     };
-    if news.send(FromSession { session: number, news: Ok(effects) }).await.is_err() {
+    if news
+        .send(FromSession {
+            session: number,
+            news: Ok(effects),
+        })
+        .await
+        .is_err()
+    {
         return;
     }
     loop {
@@ -141,14 +181,25 @@ async fn work(
         if queue.recv_many(&mut inputs, STEP_INPUTS_MAX).await == 0 {
             return;
         }
-        let lines = inputs.iter().filter(|input| matches!(input, Input::Line { .. })).count();
+        let lines = inputs
+            .iter()
+            .filter(|input| matches!(input, Input::Line { .. }))
+            .count();
         waiting_lines.fetch_sub(lines as u64, Ordering::Relaxed);
         let result = session.step(opened.elapsed().as_secs_f64(), &inputs).await;
         let failed = result.is_err();
         if matches!(&result, Ok(effects) if effects.is_empty()) {
             continue;
         }
-        if news.send(FromSession { session: number, news: result }).await.is_err() || failed {
+        if news
+            .send(FromSession {
+                session: number,
+                news: result,
+            })
+            .await
+            .is_err()
+            || failed
+        {
             return;
         }
     }
@@ -165,7 +216,11 @@ pub(crate) struct Place {
 impl Place {
     /// The worker's order for a process that an adapter wants.
     pub(crate) fn order(&self, run: Run) -> ToWorker {
-        let cwd = if run.cwd.is_empty() { self.scratch.clone() } else { run.cwd };
+        let cwd = if run.cwd.is_empty() {
+            self.scratch.clone()
+        } else {
+            run.cwd
+        };
         ToWorker::Run(RunOrder {
             run: self.session.run_id(run.run),
             slot: self.slot,
@@ -174,7 +229,11 @@ impl Place {
             inherit: run.inherit,
             cwd,
             scratch: self.scratch.clone(),
-            files: run.files.into_iter().map(|file| (file.path, file.text)).collect(),
+            files: run
+                .files
+                .into_iter()
+                .map(|file| (file.path, file.text))
+                .collect(),
             stdin: run.stdin,
         })
     }

@@ -59,7 +59,10 @@ pub(super) enum Phase {
     /// Not begun.
     Waiting,
     /// Being rendered.
-    Rendering { since: Instant, wrote: Option<String> },
+    Rendering {
+        since: Instant,
+        wrote: Option<String>,
+    },
     /// Written; the worker reads it.
     Checking,
     /// Nothing more to come under this segment.
@@ -99,10 +102,21 @@ impl Segment {
     fn new(slot: SlotId, leases: &[(TaskId, Attempt)], log: Log) -> Self {
         let tasks: Vec<_> = leases
             .iter()
-            .map(|&(task, attempt)| SegmentTask { task, attempt, phase: Phase::Waiting })
+            .map(|&(task, attempt)| SegmentTask {
+                task,
+                attempt,
+                phase: Phase::Waiting,
+            })
             .collect();
         let open = tasks.len();
-        Self { slot, tasks, cursor: 0, open, log, ready_since: Instant::now() }
+        Self {
+            slot,
+            tasks,
+            cursor: 0,
+            open,
+            log,
+            ready_since: Instant::now(),
+        }
     }
 
     fn find(&mut self, task: TaskId) -> Option<&mut SegmentTask> {
@@ -214,14 +228,27 @@ impl Controller<'_> {
 
     // ---- orders of the kernel -------------------------------------------------------------
 
-    pub(super) fn send_segment(&mut self, segment: SegmentId, slot: SlotId, leases: &[(TaskId, Attempt)]) {
+    pub(super) fn send_segment(
+        &mut self,
+        segment: SegmentId,
+        slot: SlotId,
+        leases: &[(TaskId, Attempt)],
+    ) {
         let (host, on_host) = self.host_name(slot);
-        let names: Vec<String> =
-            leases.iter().map(|(task, _)| self.job.task_name(*task)).collect();
+        let names: Vec<String> = leases
+            .iter()
+            .map(|(task, _)| self.job.task_name(*task))
+            .collect();
         let folder = self.job.segment_folder(segment);
         let log = self.open_log(segment, &host, on_host, &names);
-        self.emit(Event::SegmentSent { segment: segment.0, host, slot: on_host, tasks: names });
-        self.segments.insert(segment, Segment::new(slot, leases, log));
+        self.emit(Event::SegmentSent {
+            segment: segment.0,
+            host,
+            slot: on_host,
+            tasks: names,
+        });
+        self.segments
+            .insert(segment, Segment::new(slot, leases, log));
         self.slot(slot).queue.push_back(segment);
         if !self.open_session(slot) {
             // The worker was lost in the same breath; the kernel hears of it next.
@@ -229,23 +256,41 @@ impl Controller<'_> {
         }
         if self.job.writes_files() {
             let request = self.numbers.request();
-            self.say(slot, ToWorker::MakeDir { request, path: folder.clone() });
+            self.say(
+                slot,
+                ToWorker::MakeDir {
+                    request,
+                    path: folder.clone(),
+                },
+            );
         }
         let tasks = leases
             .iter()
             .map(|&(task, attempt)| self.adapter_task(&folder, task, attempt))
             .collect();
-        self.tell_session(slot, Input::Segment { segment: segment.0, tasks });
+        self.tell_session(
+            slot,
+            Input::Segment {
+                segment: segment.0,
+                tasks,
+            },
+        );
     }
 
     /// A log that cannot be written is a warning; the frames matter more.
     fn open_log(&mut self, segment: SegmentId, host: &str, slot: u32, names: &[String]) -> Log {
         let manifest = self.job.manifest(segment, host, slot, names.to_vec());
         match SegmentLog::create(&self.job.folder, &manifest) {
-            Ok(log) => Log { file: Some(log), since: Instant::now() },
+            Ok(log) => Log {
+                file: Some(log),
+                since: Instant::now(),
+            },
             Err(error) => {
                 self.warn(error.to_string());
-                Log { file: None, since: Instant::now() }
+                Log {
+                    file: None,
+                    since: Instant::now(),
+                }
             }
         }
     }
@@ -269,14 +314,24 @@ impl Controller<'_> {
     }
 
     pub(super) fn cut_segment(&mut self, segment: SegmentId, keep: u32) {
-        let Some(at_work) = self.segments.get(&segment) else { return };
+        let Some(at_work) = self.segments.get(&segment) else {
+            return;
+        };
         let slot = at_work.slot;
-        self.tell_session(slot, Input::Cut { segment: segment.0, keep });
+        self.tell_session(
+            slot,
+            Input::Cut {
+                segment: segment.0,
+                keep,
+            },
+        );
     }
 
     /// Ends what a segment is doing, by ending the slot's renderer.
     pub(super) fn stop_segment(&mut self, segment: SegmentId, reason: StopReason) {
-        let Some(at_work) = self.segments.get(&segment) else { return };
+        let Some(at_work) = self.segments.get(&segment) else {
+            return;
+        };
         let slot = at_work.slot;
         let waiting = at_work.unconcluded().first().copied();
         match reason {
@@ -287,7 +342,13 @@ impl Controller<'_> {
             StopReason::LoadLimit => {
                 let why = "stopped: the renderer was silent for longer than its time limit";
                 if let Some(task) = waiting {
-                    self.fail_task(segment, task, Fault::TimeLimit, "time-limit", why.to_owned());
+                    self.fail_task(
+                        segment,
+                        task,
+                        Fault::TimeLimit,
+                        "time-limit",
+                        why.to_owned(),
+                    );
                 }
             }
             StopReason::LostRace | StopReason::Drain | StopReason::Cancel => {}
@@ -304,11 +365,16 @@ impl Controller<'_> {
         }
         let (name, on_host) = self.host_name(slot);
         let host = self.slot(slot).host;
-        let Some(program) = self.host(host).program().map(ToOwned::to_owned) else { return false };
+        let Some(program) = self.host(host).program().map(ToOwned::to_owned) else {
+            return false;
+        };
         let number = self.numbers.session();
         let entry = &self.job.request().hosts[host.0 as usize];
         let cores = self.host(host).link().map_or(0, |link| link.hello.cores);
-        let scratch = self.job.scratch.join(format!("slot-{name}-{on_host}-{}", number.0));
+        let scratch = self
+            .job
+            .scratch
+            .join(format!("slot-{name}-{on_host}-{}", number.0));
         let open = Open {
             format: FORMAT,
             activity: Activity::Render,
@@ -328,11 +394,21 @@ impl Controller<'_> {
             slot: WorkerSlot(on_host),
             scratch: scratch.display().to_string(),
         };
-        let handle =
-            SessionHandle::start(number, self.job.adapter(), open, self.doors.sessions.clone());
+        let handle = SessionHandle::start(
+            number,
+            self.job.adapter(),
+            open,
+            self.doors.sessions.clone(),
+        );
         self.sessions.insert(number, slot);
         let request = self.numbers.request();
-        self.say(slot, ToWorker::MakeDir { request, path: place.scratch.clone() });
+        self.say(
+            slot,
+            ToWorker::MakeDir {
+                request,
+                path: place.scratch.clone(),
+            },
+        );
         self.slot(slot).session = Some(Session {
             handle,
             place,
@@ -345,12 +421,25 @@ impl Controller<'_> {
 
     /// Ends a slot's session and its renderer; what it had and did not finish is free again.
     fn close_session(&mut self, slot: SlotId) {
-        let Some(session) = self.slot(slot).session.take() else { return };
+        let Some(session) = self.slot(slot).session.take() else {
+            return;
+        };
         self.sessions.remove(&session.handle.number);
         for run in &session.live {
-            self.say(slot, ToWorker::Kill { run: *run, polite_ms: POLITE_MS });
+            self.say(
+                slot,
+                ToWorker::Kill {
+                    run: *run,
+                    polite_ms: POLITE_MS,
+                },
+            );
         }
-        self.say(slot, ToWorker::Remove { path: session.place.scratch });
+        self.say(
+            slot,
+            ToWorker::Remove {
+                path: session.place.scratch,
+            },
+        );
         self.tell(&FarmEvent::SlotCooled { slot });
         let given: Vec<SegmentId> = self.slot(slot).queue.iter().copied().collect();
         for segment in given {
@@ -361,7 +450,9 @@ impl Controller<'_> {
 
     /// Nothing more will come of what a segment has not finished, except pictures being read.
     fn abandon_tasks(&mut self, segment: SegmentId) {
-        let Some(segment) = self.segments.get_mut(&segment) else { return };
+        let Some(segment) = self.segments.get_mut(&segment) else {
+            return;
+        };
         for task in segment.unconcluded() {
             segment.set_phase(task, Phase::Cut);
         }
@@ -377,7 +468,9 @@ impl Controller<'_> {
             }
             let lost: Vec<SegmentId> = self.slot(slot).queue.drain(..).collect();
             for id in lost {
-                let Some(segment) = self.segments.remove(&id) else { continue };
+                let Some(segment) = self.segments.remove(&id) else {
+                    continue;
+                };
                 self.checks.retain(|_, check| check.segment != id);
                 let (name, on_host) = self.host_name(slot);
                 for task in &segment.tasks {
@@ -393,7 +486,11 @@ impl Controller<'_> {
                         });
                     }
                 }
-                self.emit(Event::SegmentEnded { segment: id.0, host: name, slot: on_host });
+                self.emit(Event::SegmentEnded {
+                    segment: id.0,
+                    host: name,
+                    slot: on_host,
+                });
             }
         }
     }
@@ -427,13 +524,22 @@ impl Controller<'_> {
             // Last words of a session that was closed.
             return;
         };
-        debug_assert_eq!(self.slots[slot.0 as usize].host, host, "a run is on its slot's host");
+        debug_assert_eq!(
+            self.slots[slot.0 as usize].host, host,
+            "a run is on its slot's host"
+        );
         if let FromWorker::Started { pid, .. } = &message {
             let (name, on_host) = self.host_name(slot);
-            self.emit(Event::RunStarted { host: name, slot: on_host, pid: *pid });
+            self.emit(Event::RunStarted {
+                host: name,
+                slot: on_host,
+                pid: *pid,
+            });
         }
         self.log(slot, &message);
-        let Some(session) = &mut self.slot(slot).session else { return };
+        let Some(session) = &mut self.slot(slot).session else {
+            return;
+        };
         if let FromWorker::Exited { .. } | FromWorker::NotStarted { .. } = &message {
             session.live.remove(&run);
         }
@@ -451,12 +557,23 @@ impl Controller<'_> {
     }
 
     fn log(&mut self, slot: SlotId, message: &FromWorker) {
-        let Some(segment) = self.slots[slot.0 as usize].queue.front() else { return };
-        let Some(segment) = self.segments.get_mut(segment) else { return };
+        let Some(segment) = self.slots[slot.0 as usize].queue.front() else {
+            return;
+        };
+        let Some(segment) = self.segments.get_mut(segment) else {
+            return;
+        };
         match message {
-            FromWorker::Lines { stderr, lines, dropped, .. } => {
+            FromWorker::Lines {
+                stderr,
+                lines,
+                dropped,
+                ..
+            } => {
                 if *dropped > 0 {
-                    segment.log.note(&format!("{dropped} lines came too fast and are lost"));
+                    segment
+                        .log
+                        .note(&format!("{dropped} lines came too fast and are lost"));
                 }
                 for line in lines {
                     segment.log.line(*stderr, line);
@@ -464,15 +581,28 @@ impl Controller<'_> {
             }
             FromWorker::Started { pid, .. } => segment.log.note(&format!("started, pid {pid}")),
             FromWorker::NotStarted { why, .. } => segment.log.note(&format!("not started: {why}")),
-            FromWorker::Exited { code, signal, killed, cpu_s, rss_bytes, .. } => {
+            FromWorker::Exited {
+                code,
+                signal,
+                killed,
+                cpu_s,
+                rss_bytes,
+                ..
+            } => {
                 let how = match (code, signal) {
                     (Some(code), _) => format!("exit code {code}"),
                     (None, Some(signal)) => format!("signal {signal}"),
                     (None, None) => "unknown end".to_owned(),
                 };
-                let by = if *killed { ", ended by framewright" } else { "" };
+                let by = if *killed {
+                    ", ended by framewright"
+                } else {
+                    ""
+                };
                 let mib = rss_bytes / (1024 * 1024);
-                segment.log.note(&format!("ended: {how}{by}, {cpu_s:.1} s CPU, {mib} MiB"));
+                segment
+                    .log
+                    .note(&format!("ended: {how}{by}, {cpu_s:.1} s CPU, {mib} MiB"));
             }
             _ => {}
         }
@@ -481,7 +611,9 @@ impl Controller<'_> {
     // ---- what an adapter wants or has found out --------------------------------------------
 
     pub(super) fn on_session(&mut self, from: FromSession) {
-        let Some(slot) = self.sessions.get(&from.session).copied() else { return };
+        let Some(slot) = self.sessions.get(&from.session).copied() else {
+            return;
+        };
         match from.news {
             Ok(effects) => {
                 for effect in effects {
@@ -507,7 +639,10 @@ impl Controller<'_> {
                 self.say_to_run(slot, run, |run| ToWorker::CloseStdin { run });
             }
             Effect::Kill { run } => {
-                self.say_to_run(slot, run, |run| ToWorker::Kill { run, polite_ms: POLITE_MS });
+                self.say_to_run(slot, run, |run| ToWorker::Kill {
+                    run,
+                    polite_ms: POLITE_MS,
+                });
             }
             Effect::Loaded => self.on_loaded(slot),
             Effect::Cooled => {
@@ -516,20 +651,37 @@ impl Controller<'_> {
                 }
                 self.tell(&FarmEvent::SlotCooled { slot });
             }
-            Effect::Progress { segment, task, fraction } => {
+            Effect::Progress {
+                segment,
+                task,
+                fraction,
+            } => {
                 self.on_progress(SegmentId(segment), TaskId(task), fraction);
             }
-            Effect::Wrote { segment, task, path } => {
+            Effect::Wrote {
+                segment,
+                task,
+                path,
+            } => {
                 let (segment, task) = (SegmentId(segment), TaskId(task));
                 self.begin_task(segment, task);
-                let Some(segment) = self.segments.get_mut(&segment) else { return };
-                if let Some(SegmentTask { phase: Phase::Rendering { wrote, .. }, .. }) =
-                    segment.find(task)
+                let Some(segment) = self.segments.get_mut(&segment) else {
+                    return;
+                };
+                if let Some(SegmentTask {
+                    phase: Phase::Rendering { wrote, .. },
+                    ..
+                }) = segment.find(task)
                 {
                     *wrote = Some(path);
                 }
             }
-            Effect::TaskDone { segment, task, verdict, why } => {
+            Effect::TaskDone {
+                segment,
+                task,
+                verdict,
+                why,
+            } => {
                 self.on_task_done(SegmentId(segment), TaskId(task), verdict, why);
             }
             Effect::Kept { segment, keep } => self.on_kept(SegmentId(segment), keep),
@@ -549,7 +701,9 @@ impl Controller<'_> {
     }
 
     fn start_run(&mut self, slot: SlotId, run: framewright_plugin_api::data::Run) {
-        let Some(session) = &mut self.slot(slot).session else { return };
+        let Some(session) = &mut self.slot(slot).session else {
+            return;
+        };
         session.live.insert(session.place.session.run_id(run.run));
         session.loading_since.get_or_insert_with(Instant::now);
         session.restarts += 1;
@@ -565,21 +719,38 @@ impl Controller<'_> {
 
     fn on_loaded(&mut self, slot: SlotId) {
         let now = Instant::now();
-        let Some(session) = &mut self.slot(slot).session else { return };
-        let took = session.loading_since.take().map_or(Duration::ZERO, |since| now - since);
-        let Some(id) = self.slot(slot).queue.front().copied() else { return };
+        let Some(session) = &mut self.slot(slot).session else {
+            return;
+        };
+        let took = session
+            .loading_since
+            .take()
+            .map_or(Duration::ZERO, |since| now - since);
+        let Some(id) = self.slot(slot).queue.front().copied() else {
+            return;
+        };
         if let Some(segment) = self.segments.get_mut(&id) {
             segment.ready_since = now;
         }
         let (host, on_host) = self.host_name(slot);
         let load_s = took.as_secs_f64();
-        self.emit(Event::Loaded { segment: id.0, host, slot: on_host, load_s });
-        self.tell(&FarmEvent::Loaded { segment: id, took: Span::from_secs_f64(load_s) });
+        self.emit(Event::Loaded {
+            segment: id.0,
+            host,
+            slot: on_host,
+            load_s,
+        });
+        self.tell(&FarmEvent::Loaded {
+            segment: id,
+            took: Span::from_secs_f64(load_s),
+        });
     }
 
     /// Marks a task as begun, the first time that the adapter says anything of it.
     fn begin_task(&mut self, id: SegmentId, task: TaskId) {
-        let Some(segment) = self.segments.get_mut(&id) else { return };
+        let Some(segment) = self.segments.get_mut(&id) else {
+            return;
+        };
         let since = segment.ready_since;
         let slot = segment.slot;
         let Some(at) = segment.find(task) else { return };
@@ -591,13 +762,21 @@ impl Controller<'_> {
         let name = self.job.task_name(task);
         segment.log.task_begins(&name, attempt);
         let (host, on_host) = self.host_name(slot);
-        self.emit(Event::TaskStarted { segment: id.0, task: name, attempt, host, slot: on_host });
+        self.emit(Event::TaskStarted {
+            segment: id.0,
+            task: name,
+            attempt,
+            host,
+            slot: on_host,
+        });
         self.tell(&FarmEvent::TaskBegun { segment: id, task });
     }
 
     fn on_progress(&mut self, segment: SegmentId, task: TaskId, fraction: f32) {
         self.begin_task(segment, task);
-        let Some(slot) = self.segments.get(&segment).map(|segment| segment.slot) else { return };
+        let Some(slot) = self.segments.get(&segment).map(|segment| segment.slot) else {
+            return;
+        };
         let (host, on_host) = self.host_name(slot);
         self.emit(Event::Progress {
             segment: segment.0,
@@ -611,16 +790,22 @@ impl Controller<'_> {
     fn on_task_done(&mut self, id: SegmentId, task: TaskId, verdict: Verdict, why: String) {
         self.begin_task(id, task);
         let now = Instant::now();
-        let Some(segment) = self.segments.get_mut(&id) else { return };
+        let Some(segment) = self.segments.get_mut(&id) else {
+            return;
+        };
         segment.ready_since = now;
         let Some(at) = segment.find(task) else {
-            let text =
-                format!("the adapter concluded task {} which segment {} has not", task.0, id.0);
+            let text = format!(
+                "the adapter concluded task {} which segment {} has not",
+                task.0, id.0
+            );
             self.adapter_fault(text);
             return;
         };
         // Said twice, or of a task that was cut away: the first word holds.
-        let Phase::Rendering { since, wrote } = &mut at.phase else { return };
+        let Phase::Rendering { since, wrote } = &mut at.phase else {
+            return;
+        };
         let (took, wrote) = (now - *since, wrote.take());
         if verdict == Verdict::Succeeded {
             self.check_picture(id, task, took, wrote);
@@ -635,7 +820,9 @@ impl Controller<'_> {
     }
 
     fn on_kept(&mut self, id: SegmentId, keep: u32) {
-        let Some(segment) = self.segments.get_mut(&id) else { return };
+        let Some(segment) = self.segments.get_mut(&id) else {
+            return;
+        };
         segment.cut_from(keep);
         self.tell(&FarmEvent::Kept { segment: id, keep });
         self.close_segment_if_over(id);
@@ -654,7 +841,10 @@ impl Controller<'_> {
         let (fault, word) = fault_of(verdict);
         let given: Vec<SegmentId> = self.slot(slot).queue.iter().copied().collect();
         for id in given {
-            let open = self.segments.get(&id).map_or_else(Vec::new, Segment::unconcluded);
+            let open = self
+                .segments
+                .get(&id)
+                .map_or_else(Vec::new, Segment::unconcluded);
             for task in open {
                 self.fail_task(id, task, fault, word, why.to_owned());
             }
@@ -671,8 +861,12 @@ impl Controller<'_> {
         word: &str,
         why: String,
     ) {
-        let Some(segment) = self.segments.get_mut(&id) else { return };
-        let Some(attempt) = segment.attempt(task) else { return };
+        let Some(segment) = self.segments.get_mut(&id) else {
+            return;
+        };
+        let Some(attempt) = segment.attempt(task) else {
+            return;
+        };
         segment.set_phase(task, Phase::Ended);
         let (host, on_host) = self.host_name(self.segments[&id].slot);
         self.emit(Event::TaskFailed {
@@ -684,7 +878,11 @@ impl Controller<'_> {
             verdict: word.to_owned(),
             why,
         });
-        self.tell(&FarmEvent::TaskFailed { segment: id, task, fault });
+        self.tell(&FarmEvent::TaskFailed {
+            segment: id,
+            task,
+            fault,
+        });
     }
 
     /// Frees the slot when nothing more is to come of a segment.
@@ -692,14 +890,20 @@ impl Controller<'_> {
         if !self.segments.get(&id).is_some_and(Segment::is_over) {
             return;
         }
-        let Some(segment) = self.segments.remove(&id) else { return };
+        let Some(segment) = self.segments.remove(&id) else {
+            return;
+        };
         let slot = segment.slot;
         self.slot(slot).queue.retain(|given| *given != id);
         if let Err(error) = segment.log.finish() {
             self.warn(error.to_string());
         }
         let (host, on_host) = self.host_name(slot);
-        self.emit(Event::SegmentEnded { segment: id.0, host, slot: on_host });
+        self.emit(Event::SegmentEnded {
+            segment: id.0,
+            host,
+            slot: on_host,
+        });
         self.tell(&FarmEvent::SegmentOver { segment: id });
     }
 }

@@ -22,8 +22,7 @@ use crate::request::Request;
 use crate::store::journal::{JournalWriter, OpenError, Replace};
 use crate::store::{
     AdapterIdentity, Claim, ClaimError, CreateError, FindError, JobFolder, JobFolderError, JobPlan,
-    JobState, LockError, SceneIdentity, Settled, Store, SurveyError, TaskPhase,
-    survey,
+    JobState, LockError, SceneIdentity, Settled, Store, SurveyError, TaskPhase, survey,
 };
 
 /// Why a job could not be started or did not end.
@@ -99,8 +98,13 @@ pub async fn render(
         OutputPattern::check_free(paths, &BTreeSet::new(), replace(&prepared.request))?;
     }
     let scene = prepared.request.scene.clone();
-    let identity = SceneIdentity::read(&scene, summary(&prepared.inspection.scene))
-        .map_err(|source| RenderError::Scene { path: scene.clone(), source })?;
+    let identity =
+        SceneIdentity::read(&scene, summary(&prepared.inspection.scene)).map_err(|source| {
+            RenderError::Scene {
+                path: scene.clone(),
+                source,
+            }
+        })?;
     let scene_hash = identity.hash.clone();
     let plan = JobPlan {
         request: prepared.request.clone(),
@@ -160,7 +164,12 @@ pub async fn resume(
             "scene {} was changed since this job began; frames that are done are kept as they are",
             plan.scene.path.display()
         )),
-        Err(source) => return Err(RenderError::Scene { path: plan.scene.path, source }),
+        Err(source) => {
+            return Err(RenderError::Scene {
+                path: plan.scene.path,
+                source,
+            });
+        }
     }
     let scene_hash = plan.scene.hash.clone();
     let prepared = prepare_again(around, folder.id().as_str(), plan).await?;
@@ -207,16 +216,26 @@ async fn start(
     let mut job = job;
     job.warnings.extend(found.warnings());
     for event in lost {
-        let stamped = Stamped { time: Timestamp::now(), event };
+        let stamped = Stamped {
+            time: Timestamp::now(),
+            event,
+        };
         state.apply(&stamped);
-        journal
-            .append(stamped)
-            .map_err(|error| RunError::Journal { why: error.to_string() })?;
+        journal.append(stamped).map_err(|error| RunError::Journal {
+            why: error.to_string(),
+        })?;
     }
     let done_tasks = done_tasks(&job, &state);
-    let farm = farm::make(&job, &state, &done_tasks)
-        .map_err(|why| RenderError::Record { job: job.id().to_owned(), why })?;
-    let opened = Opened { farm, journal, done, state };
+    let farm = farm::make(&job, &state, &done_tasks).map_err(|why| RenderError::Record {
+        job: job.id().to_owned(),
+        why,
+    })?;
+    let opened = Opened {
+        farm,
+        journal,
+        done,
+        state,
+    };
     Ok(Controller::run(around, &job, opened, stops, sink).await?)
 }
 
@@ -239,13 +258,24 @@ async fn prepare_again(
     job: &str,
     plan: JobPlan,
 ) -> Result<Prepared, RenderError> {
-    let JobPlan { request, adapter, scene, settled } = plan;
-    let broken = |why: String| RenderError::Record { job: job.to_owned(), why };
-    let named = Request { adapter: Some(adapter.id), ..request.clone() };
+    let JobPlan {
+        request,
+        adapter,
+        scene,
+        settled,
+    } = plan;
+    let broken = |why: String| RenderError::Record {
+        job: job.to_owned(),
+        why,
+    };
+    let named = Request {
+        adapter: Some(adapter.id),
+        ..request.clone()
+    };
     let (adapter, manifest) = load_adapter(around, &named).await?;
     let description = adapter.description().clone();
-    let settings = check_settings(&description.settings, &request.settings)
-        .map_err(PrepareError::from)?;
+    let settings =
+        check_settings(&description.settings, &request.settings).map_err(PrepareError::from)?;
     let summary: Scene = serde_json::from_value(scene.summary)
         .map_err(|error| broken(format!("its record of the scene is unreadable: {error}")))?;
     let frames: FrameSet = settled
@@ -256,7 +286,9 @@ async fn prepare_again(
         .output
         .map(|output| OutputPattern::from_stored(&output))
         .transpose()?;
-    let format = output.as_ref().map_or_else(|| "none".to_owned(), |o| o.format().to_owned());
+    let format = output
+        .as_ref()
+        .map_or_else(|| "none".to_owned(), |o| o.format().to_owned());
     let scene_path = request
         .scene
         .to_str()
@@ -264,7 +296,10 @@ async fn prepare_again(
         .to_owned();
     Ok(Prepared {
         tasks: TaskList::new(&settled.layers, &frames),
-        shot: Shot { first: frames.first().0, last: frames.last().0 },
+        shot: Shot {
+            first: frames.first().0,
+            last: frames.last().0,
+        },
         frames,
         layers: settled.layers,
         output,
@@ -308,7 +343,11 @@ fn claim(
 
 /// Whether the user allows files to be replaced that this job did not write.
 fn replace(request: &Request) -> Replace {
-    if request.overwrite { Replace::Allowed } else { Replace::Never }
+    if request.overwrite {
+        Replace::Allowed
+    } else {
+        Replace::Never
+    }
 }
 
 fn scratch(around: &Surroundings, folder: &JobFolder, prepared: &Prepared) -> PathBuf {

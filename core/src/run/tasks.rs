@@ -31,8 +31,15 @@ impl TaskList {
     /// The tasks of these layers (none: the scene as it is) and frames.
     #[must_use]
     pub fn new(layers: &[String], frames: &FrameSet) -> Self {
-        let layers = if layers.is_empty() { vec![String::new()] } else { layers.to_vec() };
-        Self { layers, frames: frames.iter().map(|frame| frame.0).collect() }
+        let layers = if layers.is_empty() {
+            vec![String::new()]
+        } else {
+            layers.to_vec()
+        };
+        Self {
+            layers,
+            frames: frames.iter().map(|frame| frame.0).collect(),
+        }
     }
 
     /// How many. Frame sets are bounded, so this fits.
@@ -85,7 +92,9 @@ impl TaskList {
             .iter()
             .position(|layer| TaskName::new(layer, 0, None).layer() == name.layer())?;
         let frame = self.frames.binary_search(&name.frame()).ok()?;
-        u32::try_from(layer * self.frames.len() + frame).ok().map(TaskId)
+        u32::try_from(layer * self.frames.len() + frame)
+            .ok()
+            .map(TaskId)
     }
 
     /// Frames, rising.
@@ -108,7 +117,11 @@ mod tests {
             for id in tasks.ids() {
                 let name = tasks.name(id);
                 assert_eq!(tasks.find(&name), Some(id), "{name}");
-                assert_eq!(tasks.find(&name.to_string().parse().unwrap()), Some(id), "{name}");
+                assert_eq!(
+                    tasks.find(&name.to_string().parse().unwrap()),
+                    Some(id),
+                    "{name}"
+                );
             }
         }
         let tasks = TaskList::new(&layers, &"1-4".parse().unwrap());
