@@ -11,7 +11,7 @@ use framewright_plugin_api::data::{Activity, Failure, Input};
 ///
 /// Reads as one sentence: `adapter bad crashed (signal 11, SIGSEGV) while it handled a line, twice`.
 #[derive(Debug, thiserror::Error)]
-#[error("adapter {adapter} {what}{}{}{}", during(doing), if *twice { ", twice" } else { "" }, words(last_words))]
+#[error("adapter {adapter} {what}{}{}{}", during(what, *doing), if *twice { ", twice" } else { "" }, words(last_words))]
 pub struct AdapterFault {
     /// The adapter's id.
     pub adapter: String,
@@ -123,8 +123,9 @@ impl fmt::Display for Misdeed {
                     "said something that is not understood ({why}: {excerpt})"
                 )
             }
+            // The commas close what the adapter says in its own words.
             Misdeed::Failed(failure) => write!(f, "failed: {failure},"),
-            Misdeed::Impossible(why) => write!(f, "contradicts itself: {why}"),
+            Misdeed::Impossible(why) => write!(f, "contradicts itself: {why},"),
             Misdeed::Unrepeatable(what) => {
                 write!(f, "{what} after a session too long to be told again,")
             }
@@ -133,7 +134,10 @@ impl fmt::Display for Misdeed {
 }
 
 /// Empty where the misdeed says it already.
-fn during(doing: &Doing) -> String {
+fn during(what: &Misdeed, doing: Doing) -> String {
+    if matches!(what, Misdeed::NotStarted(_) | Misdeed::NotLoadable(_)) {
+        return String::new();
+    }
     match doing {
         Doing::Loading => " while it was loaded".to_owned(),
         Doing::Describing => " while it described itself".to_owned(),

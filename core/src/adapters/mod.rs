@@ -13,6 +13,8 @@
 //! The process is `framewright adapter-host …`, which calls [`adapter_host_main`]; how it is
 //! started is the [`Launcher`]'s business, so that tests can use a program of their own.
 //!
+//! The runtime needs its process and time drivers (`enable_all`): children are reaped by it.
+//!
 //! What holds here: no adapter code runs in this process; every call has a deadline; every
 //! process that was started is killed with its group and reaped; an [`AdapterFault`] is one
 //! sentence. What is refused: doing anything that an effect says. That is the caller's part.

@@ -1,6 +1,7 @@
 //! What the tests of adapters stand on: sample adapters compiled and laid out in a folder of
 //! their own, as a user would install them.
 
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use framewright_core::adapters::{
     choose, find_adapters,
 };
 use framewright_plugin_api::data::{Activity, Effect, Input, Open, Task};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// The folder of the sample adapters.
 pub fn samples() -> PathBuf {
@@ -129,11 +132,27 @@ pub async fn rendering(loaded: &Loaded) -> (AdapterSession, Vec<Effect>) {
     (session, effects)
 }
 
-/// Waits until a condition holds, without sleeping: for a minute at most.
-pub async fn until(mut holds: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(std::time::Instant::now() < deadline, "it never came");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+/// Keeps hold of a process, so that its end can be waited for.
+pub fn watch(pid: u32) -> OwnedFd {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    pidfd_open(pid, PidfdFlags::empty()).unwrap()
+}
+
+/// Waits for the end of a process; for a minute at most.
+pub fn ended(process: &OwnedFd) {
+    assert!(wait_for(process, PollFlags::IN), "it never ended");
+}
+
+/// Waits until nobody can write into a pipe any more; for a minute at most.
+pub fn hung_up(pipe: &impl AsFd) {
+    assert!(wait_for(pipe, PollFlags::empty()), "somebody still has it");
+}
+
+fn wait_for(file: &impl AsFd, flags: PollFlags) -> bool {
+    let minute = Timespec {
+        tv_sec: 60,
+        tv_nsec: 0,
+    };
+    let mut fds = [PollFd::new(file, flags)];
+    poll(&mut fds, Some(&minute)) == Ok(1)
 }
