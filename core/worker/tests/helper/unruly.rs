@@ -7,7 +7,10 @@
 //! `eat` (read standard input to its end); `echo` (the same, printing each line); `close` (close
 //! its output); `control WORKER FILE` (a controller: start the worker, say what the file holds).
 
-#![allow(clippy::zombie_processes, reason = "leaving processes behind is its business")]
+#![allow(
+    clippy::zombie_processes,
+    reason = "leaving processes behind is its business"
+)]
 
 use std::io::{BufRead, Read, Write};
 use std::process::{Command, ExitCode, Stdio};
