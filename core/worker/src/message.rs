@@ -264,7 +264,9 @@ pub struct Picture {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// `name:type` of each channel, in the file's order, e.g. `beauty.R:half`, `R:u8`.
+    /// `name:type` of each channel, in the file's order, e.g. `beauty.R:half`, `R:u8`. A type
+    /// that ends in `?` (`Z:float?`) says that the decoder does not support how the samples are
+    /// stored: headers, table of chunks and length were checked, the samples were not.
     pub channels: Vec<String>,
     /// Size of the file.
     pub bytes: u64,

@@ -1,4 +1,5 @@
 //! Nothing outlives its run, its controller or its worker.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod kit;
 
