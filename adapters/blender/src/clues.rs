@@ -73,6 +73,9 @@ const SIGSEGV: i32 = 11;
 /// Longest line that is kept to be shown.
 const LINE_CHARS_MAX: usize = 300;
 
+/// Most scenes of a file whose engine is not there that are kept in mind.
+const ENGINES_MAX: usize = 1000;
+
 const HINT_WHOLE: &str = "`--set missing=warn` renders it all the same";
 const HINT_SCRIPTS: &str =
     "`--set scripts=true` lets it run, `--set missing=warn` renders without it";
@@ -167,7 +170,9 @@ impl Clues {
         if has("restricted access disallows name") || has("Error in PyDriver") {
             self.driver.get_or_insert_with(|| cut(text));
         } else if let Some(found) = missing_engine(text) {
-            self.engines.push(found);
+            if self.engines.len() < ENGINES_MAX {
+                self.engines.push(found);
+            }
         } else if text.starts_with("Warning: Unable to open '")
             || has("linked data-blocks are missing")
         {
@@ -407,4 +412,131 @@ fn missing_engine(text: &str) -> Option<(String, String)> {
     let (engine, rest) = rest.split_once("' not available for scene '")?;
     let (scene, _) = rest.rsplit_once("' (").or_else(|| rest.rsplit_once('\''))?;
     Some((engine.to_owned(), scene.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(lines: &[&str]) -> Clues {
+        let mut clues = Clues::default();
+        for line in lines {
+            clues.hear(Stream::Stderr, line);
+        }
+        clues
+    }
+
+    fn end(code: Option<i32>, signal: Option<i32>) -> End {
+        End {
+            code,
+            signal,
+            killed: false,
+        }
+    }
+
+    fn settings() -> Settings {
+        Settings::of(&std::collections::BTreeMap::new())
+    }
+
+    #[test]
+    fn memory_is_known_by_words_by_the_kernels_kill_and_by_the_limit() {
+        let words = [
+            "Malloc returns null: len=268435456 in imbuf, total 4031",
+            "terminate called after throwing an instance of 'std::bad_alloc'",
+        ];
+        for line in words {
+            let ruling = heard(&[line]).of_end(end(None, Some(SIGABRT)), false);
+            assert_eq!(ruling.verdict, Verdict::OutOfMemory, "{line}");
+        }
+        for killed in [end(None, Some(9)), end(Some(137), None)] {
+            assert_eq!(
+                heard(&[]).of_end(killed, true).verdict,
+                Verdict::OutOfMemory
+            );
+        }
+        let mut limited = heard(&["Writing: /tmp/x.crash.txt"]);
+        let crash = end(Some(139), None);
+        assert_eq!(limited.of_end(crash, false).verdict, Verdict::MachineFault);
+        limited.memory_limit_bytes = Some(1 << 30);
+        assert_eq!(limited.of_end(crash, false).verdict, Verdict::OutOfMemory);
+    }
+
+    #[test]
+    fn a_scene_that_reads_as_damaged_for_want_of_memory_is_told_apart() {
+        let line = "Error: Failed to read blend file '/a.blend', not a blend file";
+        let mut clues = heard(&[line]);
+        let verdict = |clues: &Clues| clues.of_load(end(Some(1), None)).map(|one| one.verdict);
+        assert_eq!(verdict(&clues), Some(Verdict::Unrenderable));
+        clues.file_kind = "blend".to_owned();
+        assert_eq!(verdict(&clues), Some(Verdict::OutOfMemory));
+        let cut = heard(&["Error: Failed to read blend file '/a.blend': Missing DNA block"]);
+        assert_eq!(verdict(&cut), Some(Verdict::Unrenderable));
+        assert_eq!(verdict(&heard(&[])), None);
+    }
+
+    #[test]
+    fn what_framewright_ended_is_never_the_memorys_fault() {
+        let ours = End {
+            code: None,
+            signal: Some(9),
+            killed: true,
+        };
+        assert_eq!(
+            heard(&[]).of_end(ours, false).verdict,
+            Verdict::MachineFault
+        );
+    }
+
+    #[test]
+    fn no_exit_code_makes_a_picture() {
+        for code in [0, 1, 5, 255] {
+            let ruling = heard(&[]).of_end(end(Some(code), None), false);
+            assert_eq!(ruling.verdict, Verdict::MachineFault, "{code}");
+        }
+        let python = heard(&[]).of_end(end(Some(EXIT_PYTHON), None), true);
+        assert_eq!(python.verdict, Verdict::AdapterFault);
+    }
+
+    #[test]
+    fn errors_of_scripts_are_sorted() {
+        let verdict = |text: &str| Clues::of_error(&Heard::default(), text, "").verdict;
+        assert_eq!(
+            verdict("Error: Cannot render, no camera"),
+            Verdict::Unrenderable
+        );
+        assert_eq!(
+            verdict("Error: Build without OpenImageDenoiser"),
+            Verdict::MachineFault
+        );
+        assert_eq!(
+            verdict("Error: Render error (No space left on device) cannot save: '/o.png'"),
+            Verdict::MachineFault
+        );
+        assert_eq!(
+            verdict("Error: System is out of GPU and shared host memory: Out of memory"),
+            Verdict::OutOfMemory
+        );
+    }
+
+    #[test]
+    fn the_last_line_of_a_python_error_is_the_one_shown() {
+        let clues = heard(&[
+            "Traceback (most recent call last):",
+            "  File \"/a.blend/auto.py\", line 3, in h",
+            "    No space left on device",
+            "ValueError: boom",
+        ]);
+        let ruling = clues
+            .of_written(&clues.since(), settings())
+            .expect("a ruling");
+        assert_eq!(ruling.why, "a script of the scene failed: ValueError: boom");
+    }
+
+    #[test]
+    fn an_engine_is_missed_only_by_its_own_scene() {
+        let line = "Error: Engine 'X' not available for scene 'It's (a) 'B'' (an add-on may need to be installed or enabled)";
+        let clues = heard(&[line]);
+        assert!(clues.of_loaded("It's (a) 'B'", settings()).is_some());
+        assert!(clues.of_loaded("Other", settings()).is_none());
+    }
 }

@@ -155,6 +155,17 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
+    fn the_manifest_says_the_same() {
+        let manifest = include_str!("../adapter.toml");
+        let found = description();
+        for (key, value) in [("id", &found.id), ("version", &found.version)] {
+            assert!(manifest.contains(&format!("{key} = \"{value}\"")), "{key}");
+        }
+        assert!(manifest.contains("extensions = [\"blend\"]"));
+        assert_eq!(found.extensions, ["blend"]);
+    }
+
+    #[test]
     fn each_setting_is_there_once_and_has_a_sentence() {
         let all = settings();
         let keys: BTreeSet<&str> = all.iter().map(|one| one.key.as_str()).collect();

@@ -95,10 +95,11 @@ impl Inspect {
                     kind,
                 });
             }
-            Message::Warning { text } => self.warnings.push(text),
+            Message::Warning { text } if self.warnings.len() < LIST_MAX => self.warnings.push(text),
             Message::End => self.complete = true,
             Message::Layer { .. }
             | Message::Asset { .. }
+            | Message::Warning { .. }
             | Message::Ready { .. }
             | Message::Begin { .. }
             | Message::Done { .. } => {}

@@ -41,8 +41,17 @@ struct Process {
     clues: Clues,
     loaded: bool,
     work: Work,
-    /// A message could not be understood; the process is being ended.
-    garbled: bool,
+    ending: Ending,
+}
+
+/// Whether we are ending a process, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    No,
+    /// What it renders now, nobody wants any more.
+    Surplus,
+    /// A message could not be understood.
+    Garbled,
 }
 
 enum Work {
@@ -123,7 +132,7 @@ impl Render {
         };
         let run = process.run;
         match &mut process.work {
-            Work::Session(work) if process.loaded && !process.garbled => {
+            Work::Session(work) if process.loaded && process.ending == Ending::No => {
                 let fits = |queue: &Queue| {
                     queue
                         .peek()
@@ -139,8 +148,8 @@ impl Render {
                     out.close(run);
                 }
             }
-            Work::Range(work) if work.is_surplus() && !process.garbled => {
-                process.garbled = true;
+            Work::Range(work) if work.is_surplus() && process.ending == Ending::No => {
+                process.ending = Ending::Surplus;
                 out.kill(run);
             }
             Work::Session(_) | Work::Range(_) => {}
@@ -182,7 +191,7 @@ impl Render {
             clues: Clues::default(),
             loaded: false,
             work,
-            garbled: false,
+            ending: Ending::No,
         });
     }
 
@@ -260,8 +269,8 @@ impl Render {
 
     /// Whatever a message was about is lost, so the process is too.
     fn garbled(&mut self, out: &mut Effects) -> bool {
-        if let Some(process) = self.process.as_mut().filter(|process| !process.garbled) {
-            process.garbled = true;
+        if let Some(process) = self.process.as_mut().filter(|one| one.ending == Ending::No) {
+            process.ending = Ending::Garbled;
             out.kill(process.run);
         }
         false
@@ -297,7 +306,7 @@ impl Render {
         }
         // While it loads, no task was sent yet: the first one is the one that it was started for.
         let blamed = blamed.or_else(|| self.queue.take());
-        let ruling = if process.garbled {
+        let ruling = if process.ending == Ending::Garbled {
             Ruling::new(
                 Verdict::AdapterFault,
                 "a message of the adapter's scripts was lost",

@@ -1,5 +1,8 @@
 //! A small stand-in for the worker: starts what a session asks for and tells it what happened.
 //!
+//! With `FRAMEWRIGHT_RECORD=FOLDER` it writes what each session was told and answered there, as a
+//! recording that the replay kit reads: that is how `logs/` was made.
+//!
 //! Refuses to wait for ever: a session that says nothing for [`SILENCE_MAX`] fails the test.
 
 use std::collections::BTreeMap;
@@ -32,6 +35,7 @@ pub struct Bench {
     killed: bool,
     /// Everything that the session wanted, in order.
     pub effects: Vec<Effect>,
+    recording: Vec<String>,
     /// Tasks given, by number.
     tasks: BTreeMap<u32, Task>,
     /// Most processes at a time would be a fault; how many were started.
@@ -53,6 +57,7 @@ impl Bench {
             output: output.to_owned(),
             ..Open::new(activity, program)
         };
+        let opened = json!({ "open": open }).to_string();
         let mut out = Effects::new();
         let session = Blender.open(open, &mut out).expect("it opens");
         let (tell, hear) = channel();
@@ -66,9 +71,11 @@ impl Bench {
             child: None,
             killed: false,
             effects: Vec::new(),
+            recording: vec![opened],
             tasks: BTreeMap::new(),
             started: 0,
         };
+        bench.record_answer(out.as_slice());
         bench.act(out.take());
         bench
     }
@@ -102,8 +109,46 @@ impl Bench {
     pub fn input(&mut self, input: Input) {
         let mut out = Effects::new();
         let at_s = self.begun.elapsed().as_secs_f64();
+        self.recording
+            .push(json!({"at_s": at_s, "inputs": [&input]}).to_string());
         self.session.step(at_s, vec![input], &mut out);
+        self.record_answer(out.as_slice());
         self.act(out.take());
+    }
+
+    /// Scripts are left out: a recording holds what they say, not what they are.
+    fn record_answer(&mut self, effects: &[Effect]) {
+        let mut said = json!(effects);
+        for effect in said.as_array_mut().into_iter().flatten() {
+            if let Some(run) = effect.as_object_mut().filter(|one| one["effect"] == "run") {
+                run.remove("files");
+                run.remove("env");
+            }
+        }
+        if !effects.is_empty() {
+            self.recording.push(json!({ "contains": said }).to_string());
+        }
+    }
+
+    fn save_recording(&self) {
+        let Some(folder) = std::env::var_os("FRAMEWRIGHT_RECORD") else {
+            return;
+        };
+        let current = thread::current();
+        let test = current
+            .name()
+            .unwrap_or("test")
+            .rsplit("::")
+            .next()
+            .unwrap_or("test");
+        let free = (1..).map(|n| Path::new(&folder).join(format!("{test}.{n}.jsonl")));
+        let path = free
+            .into_iter()
+            .find(|path| !path.exists())
+            .expect("endless names");
+        let here = self.dir.path().display().to_string();
+        let text = self.recording.join("\n").replace(&here, "/t") + "\n";
+        fs::write(path, text).expect("a recording is written");
     }
 
     fn act(&mut self, effects: Vec<Effect>) {
@@ -322,6 +367,7 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
+        self.save_recording();
         if let Some((_, child, _)) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
