@@ -12,7 +12,7 @@ use framewright_kernel::sim::{Faults, Rng, Trace, World, simulate_checked};
 use framewright_kernel::time::Span;
 
 /// Worlds in an ordinary test run; a few seconds without optimisation.
-const WORLDS: u64 = 400;
+const WORLDS: u64 = 250;
 
 #[expect(
     clippy::disallowed_methods,

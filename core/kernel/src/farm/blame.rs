@@ -26,7 +26,7 @@ const LICENCE_MIN: Span = Span::from_secs(5);
 /// Longest wait for a licence.
 const LICENCE_MAX: Span = Span::from_secs(5 * 60);
 /// Hosts that are remembered of a task that failed there.
-const SCENES_MAX: usize = 4;
+const HOSTS_MAX: usize = 4;
 
 /// What is remembered of a task that failed.
 #[derive(Clone, Debug, Default)]
@@ -94,7 +94,7 @@ impl Farm {
         let memory = self.hosts[host.index()].spec.memory;
         let trouble = self.trouble.entry(task).or_default();
         trouble.hosts.retain(|other| *other != host);
-        if trouble.hosts.len() == SCENES_MAX {
+        if trouble.hosts.len() == HOSTS_MAX {
             trouble.hosts.remove(0);
         }
         trouble.hosts.push(host);
@@ -162,6 +162,12 @@ impl Farm {
             return fresh(host);
         }
         !last(host) || !better(&|other| peer(other) && !last(other))
+    }
+
+    /// Whether it is remembered that a task failed on this host.
+    pub(super) fn has_failed_on(&self, task: TaskId, host: HostId) -> bool {
+        let trouble = self.trouble.get(&task);
+        trouble.is_some_and(|trouble| trouble.hosts.contains(&host))
     }
 
     /// Whether a host has more memory than was not enough.

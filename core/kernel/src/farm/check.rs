@@ -284,10 +284,81 @@ impl Farm {
             self.classes[class].has(host) && self.hosts[host.index()].is_usable(self.now)
         };
         let waits = self.layers.iter().any(|layer| {
-            !layer.queue.is_empty()
-                && !(layer.undivided && layer.blocked > 0)
-                && self.idle.iter().any(|slot| may_take(layer.class, slot))
+            let incomplete = layer.undivided && layer.blocked > 0;
+            let waits = !layer.queue.is_empty() && !incomplete;
+            waits && self.idle.iter().any(|slot| may_take(layer.class, slot))
         });
         waits && !self.stirred && self.wake.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! A check that never fails would prove nothing: each kind of damage must be seen.
+
+    use super::*;
+    use crate::event::Event;
+    use crate::frames::Frame;
+    use crate::hosts::HostSpec;
+    use crate::ids::{HostId, LayerId, SegmentId};
+    use crate::job::{Costs, Job, JobSpec, LayerSpec, TaskSpec};
+    use crate::policy::{Limits, Pace, Policy};
+    use crate::time::{Span, Time};
+
+    /// Two slots at work, some tasks left over.
+    fn farm() -> Farm {
+        let frames = (1..=8).map(|frame| TaskSpec::new(LayerId(0), Frame(frame)));
+        let job = Job::new(JobSpec {
+            layers: vec![LayerSpec::default()],
+            tasks: frames.collect(),
+            costs: Costs {
+                load: Span::from_secs(60),
+                call: Span::ZERO,
+                frame: Span::from_secs(20),
+            },
+            kept: true,
+            policy: Policy::Fixed(3),
+            limits: Limits::default(),
+            pace: Pace::default(),
+            first_segment: SegmentId(1),
+        });
+        let mut farm = Farm::new(job.unwrap(), vec![HostSpec::default(); 2]);
+        for host in [HostId(0), HostId(1)] {
+            farm.handle(Time::ZERO, &Event::HostUp { host });
+        }
+        assert_eq!(farm.drain().len(), 2);
+        farm.check().unwrap();
+        farm
+    }
+
+    fn seen(damage: impl FnOnce(&mut Farm)) -> String {
+        let mut farm = farm();
+        damage(&mut farm);
+        farm.check().expect_err("the damage is seen").what
+    }
+
+    #[test]
+    fn every_kind_of_damage_is_seen() {
+        let lost = seen(|farm| farm.dequeue(TaskId(7)));
+        assert!(lost.contains("ready tasks"), "{lost}");
+        let doubled = seen(|farm| farm.layers[0].queue.bulk.insert(0));
+        assert!(doubled.contains("ready tasks"), "{doubled}");
+        let miscounted = seen(|farm| farm.counts[Phase::Ready as usize] += 1);
+        assert!(miscounted.contains("phases"), "{miscounted}");
+        let stolen = seen(|farm| farm.rows[0].set_lease(Some(SlotId(1))));
+        assert!(
+            stolen.contains("open") || stolen.contains("leased"),
+            "{stolen}"
+        );
+        let twice = seen(|farm| farm.slots[1].work = farm.slots[0].work.clone());
+        assert!(twice.contains("runs twice"), "{twice}");
+        let hidden = seen(|farm| farm.live.clear());
+        assert!(hidden.contains("running segments"), "{hidden}");
+        let committed = seen(|farm| {
+            farm.committing.insert(TaskId(0), SegmentId(1));
+        });
+        assert!(committed.contains("committed"), "{committed}");
+        let forgotten = seen(|farm| farm.deadlines.clear());
+        assert!(forgotten.contains("deadline"), "{forgotten}");
     }
 }

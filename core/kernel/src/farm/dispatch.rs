@@ -26,6 +26,9 @@ use crate::time::{Span, Time};
 const SENDS: f64 = 50.0;
 /// Shortest segment of a kept renderer, in seconds, while there is more to do.
 const KEPT_MIN_S: f64 = 0.25;
+/// And at least this many times as long as it takes to send to all slots in turn, or those that are
+/// ready would wait for their next segment.
+const TURNS: f64 = 2.0;
 /// Royal Render's rule: raise a segment that would last less than this.
 const ROYAL_MIN_S: f64 = 60.0;
 /// While slots are idle, running segments are looked at again after this part of a mean task,
@@ -84,6 +87,13 @@ enum Amount {
     Tasks(u32),
     /// Seconds on a host of speed 1.
     Seconds(f64),
+}
+
+/// A segment being put together, and what it may still take.
+struct Carved {
+    tasks: Vec<TaskId>,
+    room: usize,
+    units: u64,
 }
 
 impl Farm {
@@ -252,8 +262,11 @@ impl Farm {
         match self.job.policy() {
             Policy::Auto => {
                 let shares = whole_shares(count, each, reaches);
+                // While each of these is sent something, none of the others is.
+                let served = shares.iter().filter(|share| **share > 0).count();
+                let turn_s = served as f64 * self.job.pace().dispatch_interval.as_secs_f64();
                 let part = |(share, reach): (u32, &Reach)| {
-                    let share = self.part_of_share(share, each / reach.speed);
+                    let share = self.part_of_share(share, each / reach.speed, turn_s);
                     Amount::Seconds(f64::from(share) * each)
                 };
                 shares.into_iter().zip(reaches).map(part).collect()
@@ -279,12 +292,14 @@ impl Farm {
         }
     }
 
-    /// What of a share is sent now, if a task takes so long on that slot.
-    fn part_of_share(&self, share: u32, task_s: f64) -> u32 {
+    /// What of a share is sent now, if a task takes so long on that slot and the slot's turn to be
+    /// sent to comes so rarely.
+    fn part_of_share(&self, share: u32, task_s: f64, turn_s: f64) -> u32 {
         if !self.job.is_kept() {
             return share;
         }
-        let shortest = (self.job.pace().start_delay.as_secs_f64() * SENDS).max(KEPT_MIN_S);
+        let sends = self.job.pace().start_delay.as_secs_f64() * SENDS;
+        let shortest = sends.max(KEPT_MIN_S).max(turn_s * TURNS);
         let least = (shortest / task_s).ceil() as u32;
         share.div_ceil(2).max(least).min(share)
     }
@@ -352,45 +367,59 @@ impl Farm {
         };
         let queue = &self.layers[layer.index()].queue;
         let urgent = queue.urgent.len().div_ceil(others.max(1));
-        let fits = queue
-            .retry
-            .iter()
-            .filter(|task| self.may_go_to(**task, host));
-        let first: Vec<TaskId> = fits
-            .chain(queue.urgent.iter().take(urgent))
-            .copied()
-            .collect();
-        let mut tasks = Vec::new();
-        let mut left = units;
-        for task in first {
-            let cost = self.units(task);
-            if tasks.len() == most || (left < cost / 2 && !tasks.is_empty()) {
-                break;
+        let (mut fresh, mut stale) = (Vec::new(), Vec::new());
+        for task in &queue.retry {
+            if self.has_failed_on(*task, host) {
+                stale.push(*task);
+            } else if self.may_go_to(*task, host) {
+                fresh.push(*task);
             }
-            left = left.saturating_sub(cost);
-            self.dequeue(task);
-            tasks.push(task);
         }
-        self.carve_bulk(layer, most, left, &mut tasks);
-        tasks
+        fresh.extend(queue.urgent.iter().take(urgent));
+        stale.retain(|task| self.may_go_to(*task, host));
+        let mut carved = Carved {
+            tasks: Vec::new(),
+            room: most,
+            units,
+        };
+        self.carve_listed(fresh, &mut carved);
+        self.carve_bulk(layer, &mut carved);
+        // What failed here before comes last: until then either something else succeeds here, or
+        // it is known that the host is to blame.
+        self.carve_listed(stale, &mut carved);
+        carved.tasks
     }
 
-    fn carve_bulk(&mut self, layer: LayerId, most: usize, mut left: u64, tasks: &mut Vec<TaskId>) {
+    fn carve_listed(&mut self, tasks: Vec<TaskId>, carved: &mut Carved) {
+        for task in tasks {
+            let cost = self.units(task);
+            if carved.room == 0 || (carved.units < cost / 2 && !carved.tasks.is_empty()) {
+                return;
+            }
+            self.dequeue(task);
+            carved.room -= 1;
+            carved.units = carved.units.saturating_sub(cost);
+            carved.tasks.push(task);
+        }
+    }
+
+    fn carve_bulk(&mut self, layer: LayerId, carved: &mut Carved) {
         let queue = &mut self.layers[layer.index()].queue;
         while let Some(run) = queue.bulk.first() {
-            let mut count = self.job.nearest_count(run.clone(), left);
-            if tasks.is_empty() {
+            let mut count = self.job.nearest_count(run, carved.units);
+            if carved.tasks.is_empty() {
                 count = count.max(1);
             }
-            let room = u32::try_from(most - tasks.len()).unwrap_or(u32::MAX);
+            let room = u32::try_from(carved.room).unwrap_or(u32::MAX);
             let taken = queue.bulk.take_front(count.min(room));
             if taken.is_empty() {
                 return;
             }
             let units = self.job.units(taken.clone());
             queue.units -= units;
-            left = left.saturating_sub(units);
-            tasks.extend(taken.map(TaskId));
+            carved.room -= taken.len();
+            carved.units = carved.units.saturating_sub(units);
+            carved.tasks.extend(taken.map(TaskId));
         }
     }
 

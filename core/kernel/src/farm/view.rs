@@ -214,6 +214,20 @@ impl Farm {
         }
     }
 
+    /// Bytes that the state holds, by the capacity of its lists and the size of its entries; what
+    /// trees and the allocator add is not seen.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let rows = self.rows.capacity() * size_of::<super::Row>();
+        let tasks = self.job.task_count() as usize * Job::bytes_per_task();
+        let segments = self.slots.iter().filter_map(|slot| slot.segment());
+        let leased: usize = segments
+            .map(|segment| segment.tasks.capacity() * size_of::<TaskId>())
+            .sum();
+        let slots = self.slots.capacity() * size_of::<super::Slot>();
+        rows + tasks + leased + slots + self.hosts.capacity() * size_of::<super::Host>()
+    }
+
     /// Until when nothing is sent because there was no licence.
     #[must_use]
     pub fn waits_for_licence(&self) -> Option<Time> {
