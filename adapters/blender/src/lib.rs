@@ -2,11 +2,11 @@
 //!
 //! A session renders with one Blender that keeps the scene loaded and is fed tasks over its
 //! standard input by scripts of ours (`scripts/`); where that is not wanted or cannot work, plain
-//! `blender -b … -a` animation renders do ([`render`]). `probe` and `inspect` are one run each.
+//! `blender -b … -a` animation renders do (`render`). `probe` and `inspect` are one run each.
 //!
 //! Refuses to believe exit codes: Blender exits 0 without a picture in many ways. A task counts
 //! as rendered only when the script saw the written file, and no line on either stream says that
-//! something was amiss with it ([`clues`]).
+//! something was amiss with it (`clues`).
 //!
 //! Invariant: each task that was given and not cut away is ended exactly once, whatever Blender
 //! prints and however it dies.
