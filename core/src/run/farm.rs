@@ -120,7 +120,8 @@ fn layers(prepared: &Prepared, tags: &Tags) -> Result<Vec<LayerSpec>, String> {
     Ok(vec![LayerSpec {
         weight: 1.0,
         after: Vec::new(),
-        undivided: request.segment.is_some_and(|size| size.min == 0),
+        undivided: request.segment.is_some_and(|size| size.min == 0)
+            || used.iter().any(|layer| layer.undivided),
         memory: Bytes(memory),
         tags: tags.set(names)?,
     }])

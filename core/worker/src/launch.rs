@@ -154,10 +154,14 @@ fn prepare(order: &RunOrder) -> Result<(), LaunchError> {
         })?;
     }
     for (path, content) in &order.files {
-        std::fs::write(scratch.join(path), content).map_err(|reason| LaunchError::File {
-            path: path.clone(),
-            reason,
-        })?;
+        let file = scratch.join(path);
+        let parents = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+        parents
+            .and_then(|()| std::fs::write(&file, content))
+            .map_err(|reason| LaunchError::File {
+                path: path.clone(),
+                reason,
+            })?;
     }
     Ok(())
 }
