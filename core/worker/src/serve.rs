@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -89,6 +90,19 @@ pub enum Farewell {
         /// What was wrong.
         why: String,
     },
+}
+
+impl fmt::Display for Farewell {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bye => formatter.write_str("the controller said bye"),
+            Self::ControllerGone => formatter.write_str("the controller is gone"),
+            Self::LeaseExpired => formatter.write_str("nothing came from the controller for long"),
+            Self::Signalled => formatter.write_str("a signal came"),
+            Self::Refused { why } => write!(formatter, "the hello was refused: {why}"),
+            Self::Garbled { why } => write!(formatter, "the controller is not understood: {why}"),
+        }
+    }
 }
 
 /// Why a worker could not work.
