@@ -21,7 +21,7 @@ pub enum SettingsError {
         known: Vec<String>,
     },
     /// The value is not one that the key takes.
-    #[error("setting {key} cannot be {value:?}: it takes {takes}")]
+    #[error("setting {key} cannot be `{value}`: it takes {takes}")]
     BadValue {
         /// The key.
         key: String,
