@@ -53,7 +53,7 @@ pub enum PrepareError {
     Choose(#[from] ChooseError),
     /// The adapter broke while it was asked who it is.
     #[error(transparent)]
-    Adapter(#[from] AdapterFault),
+    Adapter(Box<AdapterFault>),
     /// A setting is wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -91,6 +91,12 @@ pub enum PrepareError {
     /// The output pattern is wrong, or files are in the way.
     #[error(transparent)]
     Output(#[from] OutputError),
+}
+
+impl From<AdapterFault> for PrepareError {
+    fn from(fault: AdapterFault) -> Self {
+        Self::Adapter(Box::new(fault))
+    }
 }
 
 /// What was found in a scene.
