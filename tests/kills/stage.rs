@@ -52,7 +52,7 @@ impl Stage {
         Self::stub(TINY, extension)
     }
 
-    pub fn stub(scene: &str, extension: &'static str) -> Self {
+    fn stub(scene: &str, extension: &'static str) -> Self {
         let desk = Desk::new();
         let scene = desk.file("shot.stub.toml", scene);
         Self::rehearse(desk, scene, extension)
@@ -85,9 +85,15 @@ impl Stage {
         Some(Self::rehearse(desk, scene, extension))
     }
 
-    /// The undisturbed run.
-    fn rehearse(desk: Desk, scene: PathBuf, extension: &'static str) -> Self {
-        let mut stage = Self {
+    /// A scene of the stub renderer without an undisturbed run.
+    pub fn unrehearsed(scene: &str) -> Self {
+        let desk = Desk::new();
+        let scene = desk.file("shot.stub.toml", scene);
+        Self::bare(desk, scene, "png")
+    }
+
+    fn bare(desk: Desk, scene: PathBuf, extension: &'static str) -> Self {
+        Self {
             desk,
             scene,
             extension,
@@ -95,7 +101,12 @@ impl Stage {
             load: Duration::ZERO,
             render: Duration::ZERO,
             counts: BTreeMap::new(),
-        };
+        }
+    }
+
+    /// The undisturbed run.
+    fn rehearse(desk: Desk, scene: PathBuf, extension: &'static str) -> Self {
+        let mut stage = Self::bare(desk, scene, extension);
         let show = stage.start("reference");
         let events = show.events.clone();
         show.program.end(LONG).expect_code(0);
@@ -127,9 +138,7 @@ impl Stage {
         let output = self.output(name);
         let pattern = output.join(format!("f.####.{}", self.extension));
         let events = self.desk.work().join(format!("{name}.events"));
-        let mut command = self
-            .desk
-            .framewright(["render", "--local", "2", "--format", "json"]);
+        let mut command = self.desk.framewright(["render", "--local", "2"]);
         command
             .arg(&self.scene)
             .arg("-o")
@@ -145,9 +154,7 @@ impl Stage {
 
     pub fn resume(&self, job: &str, name: &str) -> Show {
         let events = self.desk.work().join(format!("{name}.resumed.events"));
-        let mut command = self
-            .desk
-            .framewright(["render", "--format", "json", "--resume", job]);
+        let mut command = self.desk.framewright(["render", "--resume", job]);
         command.arg("--events").arg(&events);
         Show {
             program: Running::start(command),
@@ -227,7 +234,10 @@ impl Stage {
             .into_iter()
             .filter(|(_, group)| groups.contains(group))
             .collect();
-        assert!(left.is_empty(), "left in the process groups of the job: {left:?}");
+        assert!(
+            left.is_empty(),
+            "left in the process groups of the job: {left:?}"
+        );
     }
 
     /// Fails unless the job is done: every frame there, committed once, and what the undisturbed
@@ -284,7 +294,11 @@ fn living() -> Vec<(i32, i32)> {
         let group = fields.nth(1)?.parse().ok()?;
         is_living.then_some((pid, group))
     };
-    fs::read_dir("/proc").expect("Linux").flatten().filter_map(read).collect()
+    fs::read_dir("/proc")
+        .expect("Linux")
+        .flatten()
+        .filter_map(read)
+        .collect()
 }
 
 fn mean(events: &[Value], kind: &str, field: &str) -> Duration {
