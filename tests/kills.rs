@@ -59,6 +59,13 @@ struct Process {
     argv: Vec<String>,
 }
 
+impl Process {
+    /// Whether it is framewright carrying out this hidden command.
+    fn runs(&self, word: &str) -> bool {
+        self.argv.get(1).is_some_and(|at| at == word)
+    }
+}
+
 /// What runs on a stage now.
 fn processes(stage: &Stage) -> Vec<Process> {
     let read = |pid: &u32| {
@@ -93,9 +100,7 @@ fn find(
     let controller = i32::try_from(controller).ok()?;
     let mut child = |word: &str| {
         let children = all.iter().filter(|process| process.parent == controller);
-        let mine: Vec<_> = children
-            .filter(|process| process.argv.get(1).is_some_and(|at| at == word))
-            .collect();
+        let mine: Vec<_> = children.filter(|process| process.runs(word)).collect();
         (!mine.is_empty()).then(|| (mine[random.below(mine.len())].pid, None))
     };
     match victim {
@@ -318,6 +323,8 @@ fn carries_on(stage: &Stage, show: Show, kill: &Kill, victim: Victim) {
     match victim {
         Victim::Worker => {
             assert_eq!(lost, 1, "the worker was lost once");
+            let waited = wait_after_loss(&journal);
+            assert!(waited < IDLE_MAX, "{waited:?} without work");
             assert!(
                 verdicts.iter().all(|verdict| *verdict == "host-lost"),
                 "{failures:?}"
@@ -340,6 +347,31 @@ fn carries_on(stage: &Stage, show: Show, kill: &Kill, victim: Victim) {
         Victim::Controller => unreachable!("it does not carry on"),
     }
     attempts_are_counted(&journal);
+}
+
+/// How long a host that is back may be left without work; far below a rest, which is for hosts
+/// that fail again and again.
+const IDLE_MAX: Duration = Duration::from_secs(10);
+
+/// From the second time that the host came up to the next work that it got.
+fn wait_after_loss(journal: &Journal) -> Duration {
+    let time = |event: &Value| -> jiff::Timestamp {
+        text(event, "time").parse().expect("a time in each event")
+    };
+    let mut ups = journal
+        .events
+        .iter()
+        .enumerate()
+        .filter(|(_, event)| is(event, "host-up"));
+    let Some((index, up)) = ups.nth(1) else {
+        return Duration::ZERO;
+    };
+    let sent = journal.events[index..]
+        .iter()
+        .find(|event| is(event, "segment-sent"));
+    sent.map_or(Duration::ZERO, |sent| {
+        time(sent).duration_since(time(up)).unsigned_abs()
+    })
 }
 
 /// The winning attempt of a task comes after its failed ones, and a task that never failed has
@@ -648,4 +680,58 @@ fn a_job_that_runs_is_not_taken_up_a_second_time() {
         stage.journal(&job).failures().is_empty(),
         "it was not disturbed"
     );
+}
+
+#[test]
+fn a_worker_that_dies_with_its_controller_leaves_no_renderer() {
+    // Nobody is left who could end the renderers. They would be busy for long, and, sent for one
+    // segment each, they listen to nobody.
+    let stage = Stage::unrehearsed(
+        "frames = '1-4'\nwidth = 16\nheight = 9\nframe = '100s'\nsticky = false\n",
+    );
+    let mut show = stage.start("both");
+    let begun = Moment {
+        kind: "task-started",
+        nth: 2,
+        later: Duration::ZERO,
+    };
+    assert!(begun.wait(&show.events, &mut show.program));
+    let all = processes(&stage);
+    let worker = all.iter().find(|process| process.runs("worker"));
+    let worker = worker.expect("a local worker");
+    let renderers = all.iter().filter(|process| process.runs("stub-render"));
+    assert_eq!(renderers.count(), 2, "{all:#?}");
+    // Held first, so that neither can do anything about the other's death.
+    let controller = i32::try_from(show.program.pid()).expect("a process id");
+    for signal in [Signal::STOP, Signal::KILL] {
+        for pid in [controller, worker.pid] {
+            let pid = Pid::from_raw(pid).expect("a process id");
+            kill_process(pid, signal).expect("it runs");
+        }
+    }
+    show.program.end(LONG);
+    stage.expect_nothing_runs(&[]);
+}
+
+#[test]
+fn a_controller_that_dies_while_it_looks_into_a_scene_leaves_nothing() {
+    let Some(shot) = Stage::blender_unrehearsed("png") else {
+        return;
+    };
+    let mut random = Random::new("inspection");
+    for round in 0..kills(BLENDER_KILLS) {
+        let show = shot.start(&format!("looking-{round}"));
+        let looking = support::poll(LONG, || {
+            let all = processes(&shot);
+            all.iter()
+                .any(|process| process.argv.iter().any(|word| word == "-b"))
+                .then_some(())
+        });
+        looking.expect("Blender is started to look into the scene");
+        moment::pass(random.up_to(Duration::from_millis(800)));
+        assert!(!show.events.exists() || Tail::of(&show.events).read().is_empty());
+        show.program.signal(Signal::KILL);
+        show.program.end(LONG);
+        shot.expect_nothing_runs(&[]);
+    }
 }

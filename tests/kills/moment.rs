@@ -77,9 +77,15 @@ impl Moment {
             }
             thread::park_timeout(Duration::from_micros(300));
         };
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
-            thread::park_timeout(left);
-        }
+        pass(until.saturating_duration_since(Instant::now()));
         program.is_running()
+    }
+}
+
+/// Lets the drawn part of a moment pass, after the event that it is tied to.
+pub fn pass(time: Duration) {
+    let until = Instant::now() + time;
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        thread::park_timeout(left);
     }
 }

@@ -191,7 +191,8 @@ impl Flight {
                 // The renderer may have been seen at its next frame already: what it says of that
                 // and of this may come through two pipes.
                 let state = format!("rendering {task}");
-                self.slots.retain(|at, doing| *at != slot || *doing != state);
+                self.slots
+                    .retain(|at, doing| *at != slot || *doing != state);
                 self.rendering.remove(&task);
                 self.verifying.insert(task);
             }

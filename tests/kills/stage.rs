@@ -55,12 +55,17 @@ impl Stage {
     fn stub(scene: &str, extension: &'static str) -> Self {
         let desk = Desk::new();
         let scene = desk.file("shot.stub.toml", scene);
-        Self::rehearse(desk, scene, extension)
+        Self::bare(desk, scene, extension).rehearsed()
     }
 
     /// The shot of `tests/scenes`, if Blender is installed; says so if not, and panics under
     /// `CI=true`.
     pub fn blender(extension: &'static str) -> Option<Self> {
+        Some(Self::blender_unrehearsed(extension)?.rehearsed())
+    }
+
+    /// The same without an undisturbed run.
+    pub fn blender_unrehearsed(extension: &'static str) -> Option<Self> {
         let version = Command::new("blender")
             .arg("--version")
             .stdout(Stdio::null())
@@ -82,7 +87,7 @@ impl Stage {
             .arg(desk.work());
         super::support::finish(make, LONG).expect_code(0);
         let scene = desk.work().join("shot.blend");
-        Some(Self::rehearse(desk, scene, extension))
+        Some(Self::bare(desk, scene, extension))
     }
 
     /// A scene of the stub renderer without an undisturbed run.
@@ -104,9 +109,9 @@ impl Stage {
         }
     }
 
-    /// The undisturbed run.
-    fn rehearse(desk: Desk, scene: PathBuf, extension: &'static str) -> Self {
-        let mut stage = Self::bare(desk, scene, extension);
+    /// With the undisturbed run.
+    fn rehearsed(self) -> Self {
+        let mut stage = self;
         let show = stage.start("reference");
         let events = show.events.clone();
         show.program.end(LONG).expect_code(0);
@@ -229,13 +234,26 @@ impl Stage {
             left = self.processes();
             left.is_empty().then_some(())
         });
-        assert!(gone.is_some(), "left behind: {left:#?}");
-        let left: Vec<_> = living()
-            .into_iter()
-            .filter(|(_, group)| groups.contains(group))
-            .collect();
+        if gone.is_none() {
+            // What a failed test leaves would disturb the others, and whoever looks next.
+            for pid in left.keys() {
+                let pid = i32::try_from(*pid)
+                    .ok()
+                    .and_then(rustix::process::Pid::from_raw);
+                let pid = pid.expect("a process id");
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+            panic!("left behind: {left:#?}");
+        }
+        // A process that is ending has given its environment up already.
+        let mut left = Vec::new();
+        let gone = poll(GONE_MAX, || {
+            left = living();
+            left.retain(|(_, group)| groups.contains(group));
+            left.is_empty().then_some(())
+        });
         assert!(
-            left.is_empty(),
+            gone.is_some(),
             "left in the process groups of the job: {left:?}"
         );
     }
