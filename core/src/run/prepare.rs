@@ -263,7 +263,7 @@ fn settle(
         scene
             .assets
             .iter()
-            .filter(|asset| asset.missing)
+            .filter(|asset| asset.missing && !is_told(scene, &asset.path))
             .map(|asset| format!("{} is missing: {}", asset.kind, asset.path)),
     );
     let shot = Shot {
@@ -281,6 +281,11 @@ fn settle(
         warnings,
         inspection,
     })
+}
+
+/// Whether the adapter has a sentence of its own about a file.
+fn is_told(scene: &Scene, path: &str) -> bool {
+    scene.warnings.iter().any(|text| text.contains(path))
 }
 
 fn refuse_what_is_not_built(request: &Request) -> Result<(), PrepareError> {
