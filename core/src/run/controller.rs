@@ -296,6 +296,7 @@ impl<'a> Controller<'a> {
             Action::Commit { segment, task } => self.commit(segment, task),
             Action::Discard { segment, task } => self.discard(segment, task),
             Action::GiveUp { task, reason } => {
+                let task = self.job.task_name(task);
                 let why = match reason {
                     GiveUpReason::Need { need } => {
                         format!(
@@ -303,13 +304,21 @@ impl<'a> Controller<'a> {
                             self.job.task_name(need)
                         )
                     }
-                    other => other.to_string(),
+                    other => match self.last_failure(&task) {
+                        Some(last) => format!("{other}: {last}"),
+                        None => other.to_string(),
+                    },
                 };
-                let task = self.job.task_name(task);
                 self.emit(Event::TaskGivenUp { task, why });
             }
             Action::Finished { outcome } => self.finished = Some(outcome),
         }
+    }
+
+    /// What the last attempt at a task failed of.
+    fn last_failure(&self, task: &str) -> Option<&str> {
+        let last = self.state.tasks().get(task)?.last_failure.as_ref()?;
+        Some(&last.why)
     }
 
     fn on_stop(&mut self, stop: Stop) {
