@@ -76,7 +76,7 @@ impl Controller<'_> {
             format: self.job.prepared.format.clone(),
             width: self.job.prepared.inspection.scene.width,
             height: self.job.prepared.inspection.scene.height,
-            channels: Vec::new(),
+            channels: self.job.prepared.inspection.scene.channels.clone(),
         };
         self.say(
             slot,

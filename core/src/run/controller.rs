@@ -296,6 +296,7 @@ impl<'a> Controller<'a> {
             Action::Commit { segment, task } => self.commit(segment, task),
             Action::Discard { segment, task } => self.discard(segment, task),
             Action::GiveUp { task, reason } => {
+                let task = self.job.task_name(task);
                 let why = match reason {
                     GiveUpReason::Need { need } => {
                         format!(
@@ -305,13 +306,12 @@ impl<'a> Controller<'a> {
                     }
                     // How many attempts failed is counted wherever this is told.
                     GiveUpReason::Failed { .. } => self
-                        .last_failure(task)
+                        .last_failure(&task)
                         .unwrap_or_else(|| reason.to_string()),
                     GiveUpReason::NoHostMemory
                     | GiveUpReason::NoHostTags
                     | GiveUpReason::HostsGone => reason.to_string(),
                 };
-                let task = self.job.task_name(task);
                 self.emit(Event::TaskGivenUp { task, why });
             }
             Action::Finished { outcome } => self.finished = Some(outcome),
@@ -319,8 +319,8 @@ impl<'a> Controller<'a> {
     }
 
     /// What the last failed attempt of a task died of.
-    fn last_failure(&self, task: TaskId) -> Option<String> {
-        let state = self.state.tasks().get(&self.job.task_name(task))?;
+    fn last_failure(&self, task: &str) -> Option<String> {
+        let state = self.state.tasks().get(task)?;
         let failure = state.last_failure.as_ref()?;
         (!failure.why.is_empty()).then(|| failure.why.clone())
     }
