@@ -33,3 +33,9 @@ pub use kin::{sweep_job, sweep_tagged};
 pub use serve::{Farewell, SLOTS_MAX, WorkerError, WorkerOptions, worker_main};
 pub use stdio::claim_stdio;
 pub use verify::verify;
+
+/// Whether the file system that a folder is on has no room left.
+#[must_use]
+pub fn disk_is_full(folder: &std::path::Path) -> bool {
+    verify::disk::is_full(&folder.join("file"), false)
+}
