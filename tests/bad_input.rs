@@ -115,10 +115,9 @@ fn words<A: AsRef<OsStr>>(typed: &[A]) -> Vec<&OsStr> {
 
 /// What was said, without the word that a scene is being looked into.
 fn told(ended: &Ended) -> String {
-    let lines = ended
-        .stderr
-        .lines()
-        .filter(|line| !line.starts_with("looking into "));
+    let lines = ended.stderr.lines().filter(|line| {
+        !line.starts_with("looking into ") && !line.starts_with("checking what job ")
+    });
     lines.map(|line| format!("{line}\n")).collect()
 }
 
@@ -524,12 +523,14 @@ fn a_farm_with_one_dead_host_renders_on_the_other() {
     expect_frames(&desk.work().join("o"), "f.", &[1, 2, 3]);
 }
 
-/// The folder has the pictures of exactly these frames, and nothing else that is not hidden.
+/// The folder has the pictures of exactly these frames, and nothing else.
 #[track_caller]
 fn expect_frames(folder: &Path, stem: &str, frames: &[i32]) {
     let mut found: Vec<OsString> = fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("no folder {}: {error}", folder.display()))
         .map(|entry| entry.expect("readable").file_name())
+        // What an interrupted job needs to go on.
+        .filter(|name| name != ".framewright")
         .collect();
     found.sort();
     let wanted: Vec<OsString> = frames
@@ -958,7 +959,9 @@ fn fail_fast_leaves_the_rest_undone() {
         .expect_code(1);
     let report = ended.json();
     assert_eq!(report["state"], "failed");
-    assert_eq!(report["tasks"]["failed"], 1, "{report:#}");
+    // A frame that was under way when the first was given up may have ended by then.
+    let failed = report["tasks"]["failed"].as_u64().expect("a number");
+    assert!((1..20).contains(&failed), "{report:#}");
 }
 
 #[test]
@@ -1013,7 +1016,7 @@ fn every_fault_that_strikes_once_costs_an_attempt_and_no_frame() {
 /// Renders into a small disk of its own until it is full, makes room, resumes. In its own mount
 /// namespace, so that nothing of it is seen outside.
 const FULL_DISK: &str = r#"
-mount -t tmpfs -o size=400k none disk || exit 99
+mount -t tmpfs -o size=2500k none disk || exit 99
 "$1" render a.stub.toml --local 2 -o 'disk/f.####.exr'
 echo "full $?"
 ls disk > kept
@@ -1028,7 +1031,7 @@ fn a_full_disk_keeps_what_is_rendered_and_goes_on_when_there_is_room() {
     let desk = Desk::new();
     desk.file(
         "a.stub.toml",
-        "frames = \"1-12\"\nwidth = 160\nheight = 90\nframe = \"20ms\"\n",
+        "frames = \"1-12\"\nwidth = 320\nheight = 180\nframe = \"20ms\"\n",
     );
     fs::create_dir(desk.work().join("disk")).expect("a folder");
     let options: &[&str] = if rustix::process::geteuid().is_root() {
