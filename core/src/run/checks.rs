@@ -121,7 +121,7 @@ impl Controller<'_> {
             },
             Checked::Bad { why, disk_full } => {
                 if disk_full {
-                    self.on_disk_full(&why);
+                    self.on_disk_full();
                 }
                 self.end_failed(segment, task, Fault::Verify, "verify", why);
             }
@@ -275,7 +275,7 @@ impl Controller<'_> {
                 ..
             } => {
                 if disk_full {
-                    self.on_disk_full(&why);
+                    self.on_disk_full();
                 }
                 self.commit_failed(token, why, disk_full);
             }

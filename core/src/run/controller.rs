@@ -11,6 +11,7 @@
 //! disk (the store's thread does both, in groups).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use framewright_kernel::event::{Action, Event as FarmEvent, GiveUpReason, Outcome};
@@ -408,8 +409,15 @@ impl<'a> Controller<'a> {
     }
 
     /// The output disk is full: what is rendered could not be kept, so nothing more is.
-    pub(super) fn on_disk_full(&mut self, why: &str) {
-        self.disk_full.get_or_insert_with(|| why.to_owned());
+    pub(super) fn on_disk_full(&mut self) {
+        if self.disk_full.is_some() {
+            return;
+        }
+        let folder = self.job.scratch.parent().and_then(Path::parent);
+        let folder = folder.unwrap_or(&self.job.scratch).display();
+        let why = format!("the disk of {folder} is full: make room, then resume the job");
+        self.disk_full = Some(why.clone());
+        self.warn(why);
     }
 
     async fn end(mut self, mut sources: Sources) -> Result<RunEnd, RunError> {
