@@ -61,9 +61,11 @@ impl Farm {
                 let failures = self.count_failure(task);
                 self.give_up(task, GiveUpReason::Failed { fault, failures });
             }
+            // The adapter runs beside the controller: no host is the better or worse for it, and
+            // none that rests would mend it.
+            Fault::AdapterFault => self.retry(task, None, fault),
             Fault::MachineFault
             | Fault::OutOfMemory
-            | Fault::AdapterFault
             | Fault::Verify
             | Fault::TimeLimit
             | Fault::HostLost

@@ -151,11 +151,19 @@ impl Farm {
     fn end_lease(&mut self, slot: SlotId, task: TaskId) {
         self.advance(slot, task);
         self.rows[task.index()].set_lease(None);
+        let mut stage = Stage::Between { since: self.now };
         if let Some(segment) = self.slots[slot.index()].segment_mut() {
             segment.open -= 1;
             segment.news = true;
+            // A picture is read while the renderer is at its next task already: what ends then is
+            // not what runs.
+            if let Stage::Rendering { task: at, .. } = segment.stage
+                && at != task
+            {
+                stage = segment.stage;
+            }
         }
-        self.set_stage(slot, Stage::Between { since: self.now });
+        self.set_stage(slot, stage);
     }
 
     pub(super) fn rendered(&mut self, segment: SegmentId, task: TaskId, took: Span) {
