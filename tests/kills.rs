@@ -229,6 +229,7 @@ fn series(
     random: &mut Random,
 ) {
     let mut tally = Tally::default();
+    let mut losses = 0;
     let mut tries = 0;
     while tally.kills < count {
         let (stage, draw) = stages[tally.kills % stages.len()];
@@ -245,12 +246,15 @@ fn series(
         match victim {
             Victim::Controller => taken_up_again(stage, show, &kill, &name),
             Victim::Worker | Victim::Renderer | Victim::AdapterHost => {
-                carries_on(stage, show, &kill, victim);
+                losses += carries_on(stage, show, &kill, victim);
             }
         }
         fs::remove_dir_all(stage.output(&name)).expect("our own folder");
     }
     tally.expect_hits();
+    // One that dies when all it had to do is done, and only records are being written, is missed
+    // by nobody; most are missed.
+    assert!(victim != Victim::Worker || losses * 2 >= tally.kills);
 }
 
 /// After the controller's death: everything is gone, and a resume does what is left, only that.
@@ -304,9 +308,10 @@ fn write_ahead(output: &Path, commits: &BTreeMap<String, Value>) {
     }
 }
 
-/// After the death of anything else: the same controller finishes by itself.
+/// After the death of anything else: the same controller finishes by itself. Gives how often it
+/// lost its host.
 #[track_caller]
-fn carries_on(stage: &Stage, show: Show, kill: &Kill, victim: Victim) {
+fn carries_on(stage: &Stage, show: Show, kill: &Kill, victim: Victim) -> usize {
     show.program.end(LONG).expect_code(0);
     stage.expect_done(&kill.job, &show.output);
     let journal = stage.journal(&kill.job);
@@ -322,7 +327,7 @@ fn carries_on(stage: &Stage, show: Show, kill: &Kill, victim: Victim) {
         .collect();
     match victim {
         Victim::Worker => {
-            assert_eq!(lost, 1, "the worker was lost once");
+            assert!(lost <= 1, "the worker was killed once");
             let waited = wait_after_loss(&journal);
             assert!(waited < IDLE_MAX, "{waited:?} without work");
             assert!(
@@ -347,6 +352,7 @@ fn carries_on(stage: &Stage, show: Show, kill: &Kill, victim: Victim) {
         Victim::Controller => unreachable!("it does not carry on"),
     }
     attempts_are_counted(&journal);
+    lost
 }
 
 /// How long a host that is back may be left without work; far below a rest, which is for hosts
