@@ -6,6 +6,11 @@
 //! there, committed once, equal in every decoded channel to the undisturbed run, and no process
 //! is left. `FRAMEWRIGHT_KILLS` says how many of each victim; tests/soak asks for twenty.
 
+#![expect(
+    clippy::print_stderr,
+    reason = "seeds, kills and skips are said where whoever runs the tests sees them"
+)]
+
 mod support;
 
 #[path = "kills/moment.rs"]
@@ -198,7 +203,7 @@ impl Tally {
                 .map_or("between frames", String::as_str);
             format!(" of slot {slot} ({state})")
         });
-        println!(
+        eprintln!(
             "kill {}: {victim:?}{slot} of {}, {:?} after {} {}: {}",
             self.kills,
             kill.job,
@@ -220,14 +225,12 @@ impl Tally {
     }
 }
 
+/// Draws a moment of a stage's run.
+type Draw = fn(&Stage, &mut Random) -> Moment;
+
 /// Kills one victim so many times, each in a job of its own, at moments that `draw` gives, and
 /// sees each job to its end.
-fn series(
-    stages: &[(&Stage, fn(&Stage, &mut Random) -> Moment)],
-    victim: Victim,
-    count: usize,
-    random: &mut Random,
-) {
+fn series(stages: &[(&Stage, Draw)], victim: Victim, count: usize, random: &mut Random) {
     let mut tally = Tally::default();
     let mut losses = 0;
     let mut tries = 0;
@@ -263,7 +266,7 @@ fn taken_up_again(stage: &Stage, show: Show, kill: &Kill, name: &str) {
     let killed = Instant::now();
     assert_eq!(show.program.end(LONG).code(), -1, "it was killed");
     stage.expect_nothing_runs(&kill.groups);
-    println!(
+    eprintln!(
         "        all gone after {:.1} s",
         killed.elapsed().as_secs_f64()
     );
