@@ -6,6 +6,11 @@
 //! there, committed once, equal in every decoded channel to the undisturbed run, and no process
 //! is left. `FRAMEWRIGHT_KILLS` says how many of each victim; tests/soak asks for twenty.
 
+#![expect(
+    clippy::print_stderr,
+    reason = "seeds, kills and skips are said where whoever runs the tests sees them"
+)]
+
 mod support;
 
 #[path = "kills/moment.rs"]
@@ -198,7 +203,7 @@ impl Tally {
                 .map_or("between frames", String::as_str);
             format!(" of slot {slot} ({state})")
         });
-        println!(
+        eprintln!(
             "kill {}: {victim:?}{slot} of {}, {:?} after {} {}: {}",
             self.kills,
             kill.job,
@@ -220,15 +225,14 @@ impl Tally {
     }
 }
 
+/// Draws a moment of a stage's run.
+type Draw = fn(&Stage, &mut Random) -> Moment;
+
 /// Kills one victim so many times, each in a job of its own, at moments that `draw` gives, and
 /// sees each job to its end.
-fn series(
-    stages: &[(&Stage, fn(&Stage, &mut Random) -> Moment)],
-    victim: Victim,
-    count: usize,
-    random: &mut Random,
-) {
+fn series(stages: &[(&Stage, Draw)], victim: Victim, count: usize, random: &mut Random) {
     let mut tally = Tally::default();
+    let mut losses = 0;
     let mut tries = 0;
     while tally.kills < count {
         let (stage, draw) = stages[tally.kills % stages.len()];
@@ -245,12 +249,15 @@ fn series(
         match victim {
             Victim::Controller => taken_up_again(stage, show, &kill, &name),
             Victim::Worker | Victim::Renderer | Victim::AdapterHost => {
-                carries_on(stage, show, &kill, victim);
+                losses += carries_on(stage, show, &kill, victim);
             }
         }
         fs::remove_dir_all(stage.output(&name)).expect("our own folder");
     }
     tally.expect_hits();
+    // One that dies when all it had to do is done, and only records are being written, is missed
+    // by nobody; most are missed.
+    assert!(victim != Victim::Worker || losses * 2 >= tally.kills);
 }
 
 /// After the controller's death: everything is gone, and a resume does what is left, only that.
@@ -259,7 +266,7 @@ fn taken_up_again(stage: &Stage, show: Show, kill: &Kill, name: &str) {
     let killed = Instant::now();
     assert_eq!(show.program.end(LONG).code(), -1, "it was killed");
     stage.expect_nothing_runs(&kill.groups);
-    println!(
+    eprintln!(
         "        all gone after {:.1} s",
         killed.elapsed().as_secs_f64()
     );
@@ -304,9 +311,10 @@ fn write_ahead(output: &Path, commits: &BTreeMap<String, Value>) {
     }
 }
 
-/// After the death of anything else: the same controller finishes by itself.
+/// After the death of anything else: the same controller finishes by itself. Gives how often it
+/// lost its host.
 #[track_caller]
-fn carries_on(stage: &Stage, show: Show, kill: &Kill, victim: Victim) {
+fn carries_on(stage: &Stage, show: Show, kill: &Kill, victim: Victim) -> usize {
     show.program.end(LONG).expect_code(0);
     stage.expect_done(&kill.job, &show.output);
     let journal = stage.journal(&kill.job);
@@ -322,7 +330,7 @@ fn carries_on(stage: &Stage, show: Show, kill: &Kill, victim: Victim) {
         .collect();
     match victim {
         Victim::Worker => {
-            assert_eq!(lost, 1, "the worker was lost once");
+            assert!(lost <= 1, "the worker was killed once");
             let waited = wait_after_loss(&journal);
             assert!(waited < IDLE_MAX, "{waited:?} without work");
             assert!(
@@ -347,6 +355,7 @@ fn carries_on(stage: &Stage, show: Show, kill: &Kill, victim: Victim) {
         Victim::Controller => unreachable!("it does not carry on"),
     }
     attempts_are_counted(&journal);
+    lost
 }
 
 /// How long a host that is back may be left without work; far below a rest, which is for hosts

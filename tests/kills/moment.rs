@@ -23,7 +23,7 @@ impl Random {
             },
             |text| text.parse().expect("FRAMEWRIGHT_SEED is a number"),
         );
-        println!("{what}: FRAMEWRIGHT_SEED={seed}");
+        eprintln!("{what}: FRAMEWRIGHT_SEED={seed}");
         Self(seed)
     }
 

@@ -76,7 +76,7 @@ impl Stage {
                 !is_ci,
                 "Blender is not installed, and CI=true allows no skip"
             );
-            println!("SKIPPED: Blender is not installed");
+            eprintln!("SKIPPED: Blender is not installed");
             return None;
         }
         let desk = Desk::new();
