@@ -260,7 +260,7 @@ fn a_missing_licence_is_waited_for_and_counts_nothing() {
         script.over(segment);
         let began = script.now;
         script.sent();
-        script.to_alarm();
+        script.sleep_until_alarm();
         waits.push(script.now.since(began).as_micros() / 1_000_000);
         assert_eq!(script.sent(), [(0, vec![0])]);
     }
@@ -286,10 +286,66 @@ fn a_host_on_which_everything_fails_rests_longer_each_time() {
         if let Some(until) = script.farm.host(HostId(0)).rest_until {
             rests.push(until.since(script.now).as_micros() / 1_000_000);
             assert_eq!(script.sent(), []);
-            script.to_alarm();
+            script.sleep_until_alarm();
         }
     }
     assert_eq!(rests, [30, 60, 120, 240]);
+}
+
+#[test]
+fn a_frame_that_hangs_while_the_one_before_is_read_is_stopped_at_its_own_limit() {
+    let mut spec = job(3);
+    spec.limits.task_limit = Some(Span::from_secs(5));
+    let mut script = Script::new(spec, vec![HostSpec::default()]);
+    script.all_up();
+    script.begin(1, 0);
+    script.wait(1);
+    script.begin(1, 1);
+    let began = script.now;
+    script.wait(2);
+    script.rendered(1, 0);
+    script.sleep_until_alarm();
+    assert_eq!(script.now.since(began), Span::from_secs(5));
+    assert!(script.wants(&Action::Stop {
+        segment: SegmentId(1),
+        reason: StopReason::TaskLimit { task: TaskId(1) }
+    }));
+}
+
+#[test]
+fn a_broken_adapter_sends_no_host_to_rest() {
+    let mut script = Script::new(job(4), vec![HostSpec::default()]);
+    script.all_up();
+    for task in 0..4 {
+        script.begin(1, task);
+        script.fail(1, task, Fault::AdapterFault);
+    }
+    script.over(1);
+    assert_eq!(script.farm.host(HostId(0)).rest_until, None);
+    assert_eq!(script.sent(), [(0, vec![0, 1, 2, 3])]);
+}
+
+#[test]
+fn a_host_that_was_lost_once_with_much_under_way_does_not_rest() {
+    let mut script = Script::new(
+        job(8),
+        vec![HostSpec {
+            slots: 4,
+            ..HostSpec::default()
+        }],
+    );
+    let sent = script.all_up();
+    assert_eq!(sent.len(), 4, "{sent:?}");
+    for (segment, (_, tasks)) in (1..).zip(&sent) {
+        script.begin(segment, tasks[0]);
+    }
+    script.lose(0, false);
+    script.up(0);
+    assert_eq!(
+        script.sent().len(),
+        4,
+        "all four slots have work again at once"
+    );
 }
 
 #[test]
@@ -305,7 +361,7 @@ fn a_task_that_takes_ten_times_the_median_is_stopped() {
     script.rendered(1, 4);
     script.begin(1, 5);
     let began = script.now;
-    script.to_alarm();
+    script.sleep_until_alarm();
     let limit = script.now.since(began).as_secs_f64();
     assert!((200.0..=230.0).contains(&limit), "{limit}");
     assert!(script.wants(&Action::Stop {
@@ -321,7 +377,7 @@ fn a_task_that_takes_ten_times_the_median_is_stopped() {
 fn a_load_that_never_ends_is_stopped() {
     let mut script = Script::new(job(1), vec![HostSpec::default()]);
     script.all_up();
-    script.to_alarm();
+    script.sleep_until_alarm();
     assert_eq!(script.now.as_secs_f64(), 600.0);
     assert!(script.wants(&Action::Stop {
         segment: SegmentId(1),
@@ -502,7 +558,7 @@ fn sends_keep_their_distance_and_loads_their_number() {
     let mut script = Script::new(spec, vec![HostSpec::default(); 2]);
     assert_eq!(script.all_up().len(), 1);
     while script.sent().is_empty() {
-        script.to_alarm();
+        script.sleep_until_alarm();
     }
     assert_eq!(script.now.as_secs_f64(), 5.0);
 

@@ -41,7 +41,7 @@ pub enum ActivityError {
     #[error("{0}")]
     Lost(String),
     /// The renderer is not installed there.
-    #[error("host {host} has no {renderer}: none of {} is on its PATH", names.join(", "))]
+    #[error("host {host} has no {renderer}: {}", not_there(names))]
     NoProgram {
         /// Host's name.
         host: String,
@@ -52,7 +52,7 @@ pub enum ActivityError {
     },
     /// The adapter broke.
     #[error(transparent)]
-    Adapter(#[from] AdapterFault),
+    Adapter(Box<AdapterFault>),
     /// The adapter concluded that there is nothing to tell.
     #[error("{why}")]
     Failed {
@@ -87,6 +87,20 @@ pub enum ActivityError {
         /// The system's reason.
         source: std::io::Error,
     },
+}
+
+impl From<AdapterFault> for ActivityError {
+    fn from(fault: AdapterFault) -> Self {
+        Self::Adapter(Box::new(fault))
+    }
+}
+
+fn not_there(names: &[String]) -> String {
+    match names {
+        [path] if path.starts_with('/') => format!("there is no program {path}"),
+        [name] => format!("{name} is not on its PATH"),
+        names => format!("none of {} is on its PATH", names.join(", ")),
+    }
 }
 
 /// What an activity found, with the notes said on the way.

@@ -296,7 +296,6 @@ impl<'a> Controller<'a> {
             Action::Commit { segment, task } => self.commit(segment, task),
             Action::Discard { segment, task } => self.discard(segment, task),
             Action::GiveUp { task, reason } => {
-                let task = self.job.task_name(task);
                 let why = match reason {
                     GiveUpReason::Need { need } => {
                         format!(
@@ -304,21 +303,26 @@ impl<'a> Controller<'a> {
                             self.job.task_name(need)
                         )
                     }
-                    other => match self.last_failure(&task) {
-                        Some(last) => format!("{other}: {last}"),
-                        None => other.to_string(),
-                    },
+                    // How many attempts failed is counted wherever this is told.
+                    GiveUpReason::Failed { .. } => self
+                        .last_failure(task)
+                        .unwrap_or_else(|| reason.to_string()),
+                    GiveUpReason::NoHostMemory
+                    | GiveUpReason::NoHostTags
+                    | GiveUpReason::HostsGone => reason.to_string(),
                 };
+                let task = self.job.task_name(task);
                 self.emit(Event::TaskGivenUp { task, why });
             }
             Action::Finished { outcome } => self.finished = Some(outcome),
         }
     }
 
-    /// What the last attempt at a task failed of.
-    fn last_failure(&self, task: &str) -> Option<&str> {
-        let last = self.state.tasks().get(task)?.last_failure.as_ref()?;
-        Some(&last.why)
+    /// What the last failed attempt of a task died of.
+    fn last_failure(&self, task: TaskId) -> Option<String> {
+        let state = self.state.tasks().get(&self.job.task_name(task))?;
+        let failure = state.last_failure.as_ref()?;
+        (!failure.why.is_empty()).then(|| failure.why.clone())
     }
 
     fn on_stop(&mut self, stop: Stop) {
@@ -385,10 +389,15 @@ impl<'a> Controller<'a> {
 
     /// Remembers that an adapter broke its contract, which decides the exit code if the job fails.
     pub(super) fn adapter_fault(&mut self, why: String) {
-        if self.adapter_faults.len() < 20 && !self.adapter_faults.contains(&why) {
-            self.adapter_faults.push(why.clone());
-        }
+        self.note_adapter_fault(&why);
         self.warn(why);
+    }
+
+    /// The same where the sentence is told by the attempts that it cost.
+    pub(super) fn note_adapter_fault(&mut self, why: &str) {
+        if self.adapter_faults.len() < 20 && !self.adapter_faults.iter().any(|known| known == why) {
+            self.adapter_faults.push(why.to_owned());
+        }
     }
 
     /// Ends the job here and now, for a reason that no retry can mend.

@@ -19,7 +19,7 @@ use crate::adapters::{
     choose, find_adapters,
 };
 use crate::output::{OutputError, OutputPattern, Wanted, scene_stem};
-use crate::request::{Request, Split};
+use crate::request::{HostEntry, LinkKind, Request, Split};
 
 /// Why a request cannot become a job. All of these are known before anything starts.
 #[derive(Debug, Error)]
@@ -53,7 +53,7 @@ pub enum PrepareError {
     Choose(#[from] ChooseError),
     /// The adapter broke while it was asked who it is.
     #[error(transparent)]
-    Adapter(#[from] AdapterFault),
+    Adapter(Box<AdapterFault>),
     /// A setting is wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -65,6 +65,8 @@ pub enum PrepareError {
     NoHost {
         /// The last host's reason.
         why: String,
+        /// Whether the reason is that the renderer is not there.
+        no_renderer: bool,
     },
     /// The frame set is wrong.
     #[error("frames `{typed}`: {source}")]
@@ -91,6 +93,12 @@ pub enum PrepareError {
     /// The output pattern is wrong, or files are in the way.
     #[error(transparent)]
     Output(#[from] OutputError),
+}
+
+impl From<AdapterFault> for PrepareError {
+    fn from(fault: AdapterFault) -> Self {
+        Self::Adapter(Box::new(fault))
+    }
 }
 
 /// What was found in a scene.
@@ -149,6 +157,7 @@ pub async fn inspect_scene(
         false => pattern(request, &description, None)?.format().to_owned(),
     };
     let mut reason = "the farm has no host".to_owned();
+    let mut no_renderer = false;
     for host in &request.hosts {
         let question = Question {
             adapter: &adapter,
@@ -172,12 +181,16 @@ pub async fn inspect_scene(
             }
             // Another host may have the renderer, or answer.
             Err(error @ (ActivityError::NoProgram { .. } | ActivityError::Link(_))) => {
+                no_renderer = matches!(error, ActivityError::NoProgram { .. });
                 reason = error.to_string();
             }
             Err(error) => return Err(PrepareError::Inspect(error)),
         }
     }
-    Err(PrepareError::NoHost { why: reason })
+    Err(PrepareError::NoHost {
+        why: reason,
+        no_renderer,
+    })
 }
 
 /// The adapter that a request names, or that renders its scene; and where it is described.
@@ -228,8 +241,12 @@ fn pattern(
 }
 
 /// Settles a request.
-pub async fn prepare(around: &Surroundings, request: Request) -> Result<Prepared, PrepareError> {
+pub async fn prepare(
+    around: &Surroundings,
+    mut request: Request,
+) -> Result<Prepared, PrepareError> {
     refuse_what_is_not_built(&request)?;
+    know_own_memory(&mut request.hosts);
     // What is wrong with the words alone is said before a renderer is started.
     let typed_frames = request.frames.as_deref().map(frames).transpose()?;
     let inspection = inspect_scene(around, &request).await?;
@@ -248,6 +265,11 @@ fn settle(
         None => scene_frames(scene)?,
     };
     check_layers(&request, scene)?;
+    if !request.layers.is_empty() {
+        return Err(PrepareError::NotYet {
+            what: "rendering layers apart (--layers)".to_owned(),
+        });
+    }
     let tasks = TaskList::new(&[], &frames);
     let output =
         match writes_nothing(&request, scene) || formats(&inspection.description).is_empty() {
@@ -288,6 +310,15 @@ fn is_told(scene: &Scene, path: &str) -> bool {
     scene.warnings.iter().any(|text| text.contains(path))
 }
 
+/// Memory is a hard limit, and that of this machine need not be asked for over a link.
+fn know_own_memory(hosts: &mut [HostEntry]) {
+    let system = rustix::system::sysinfo();
+    let bytes = system.totalram.saturating_mul(u64::from(system.mem_unit));
+    for host in hosts.iter_mut().filter(|host| host.link == LinkKind::Local) {
+        host.memory_bytes.get_or_insert(bytes);
+    }
+}
+
 fn refuse_what_is_not_built(request: &Request) -> Result<(), PrepareError> {
     let not_yet = |what: &str| {
         Err(PrepareError::NotYet {
@@ -297,9 +328,6 @@ fn refuse_what_is_not_built(request: &Request) -> Result<(), PrepareError> {
     match request.split {
         Split::Tiles => not_yet("splitting by tiles"),
         Split::Layers => not_yet("splitting by layers"),
-        Split::Auto | Split::Frames if !request.layers.is_empty() => {
-            not_yet("rendering layers apart")
-        }
         Split::Auto | Split::Frames => Ok(()),
     }
 }

@@ -622,7 +622,6 @@ impl Controller<'_> {
             }
             Err(error) => {
                 let why = error.to_string();
-                self.adapter_fault(why.clone());
                 self.fail_remaining(slot, Verdict::AdapterFault, &why);
                 self.close_session(slot);
             }
@@ -686,9 +685,6 @@ impl Controller<'_> {
             }
             Effect::Kept { segment, keep } => self.on_kept(SegmentId(segment), keep),
             Effect::Failed { verdict, why, .. } => {
-                if verdict == Verdict::AdapterFault {
-                    self.adapter_fault(why.clone());
-                }
                 self.fail_remaining(slot, verdict, &why);
             }
             Effect::Note { text } => self.warn(text),
@@ -812,7 +808,7 @@ impl Controller<'_> {
         } else {
             let (fault, word) = fault_of(verdict);
             if verdict == Verdict::AdapterFault {
-                self.adapter_fault(why.clone());
+                self.note_adapter_fault(&why);
             }
             self.end_failed(id, task, fault, word, why);
         }
@@ -840,6 +836,13 @@ impl Controller<'_> {
     fn fail_remaining(&mut self, slot: SlotId, verdict: Verdict, why: &str) {
         let (fault, word) = fault_of(verdict);
         let given: Vec<SegmentId> = self.slot(slot).queue.iter().copied().collect();
+        if verdict == Verdict::AdapterFault {
+            // The attempts tell it; where there is none, it has to be said apart.
+            match given.is_empty() {
+                true => self.adapter_fault(why.to_owned()),
+                false => self.note_adapter_fault(why),
+            }
+        }
         for id in given {
             let open = self
                 .segments
