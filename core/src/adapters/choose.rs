@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::nearest::nearest;
 use super::search::{Candidate, CandidateError, Installed};
+use crate::nearest::nearest;
 
 /// What is known about the adapter that is wanted.
 #[derive(Clone, Copy, Debug)]

@@ -24,7 +24,6 @@ mod choose;
 mod fault;
 mod host;
 mod manifest;
-mod nearest;
 mod search;
 mod session;
 mod settings;

@@ -41,8 +41,9 @@ impl Farm {
     }
 
     /// Everything that a host was given goes back. What it renders counts as an attempt that
-    /// failed, the rest does not.
+    /// failed, the rest does not. To the host it is one failure, however much it had at hand.
     fn empty_host(&mut self, host: HostId) {
+        let mut begun = None;
         for slot in self.hosts[host.index()].slots() {
             self.idle.remove(&slot);
             self.slots[slot.index()].warm = false;
@@ -50,13 +51,19 @@ impl Farm {
             if let Some(segment) = segment.map(|segment| segment.id) {
                 for task in self.end_segment(segment, slot) {
                     match self.rows[task.index()].phase {
-                        Phase::Begun => self.fail(task, Some(host), Fault::HostLost),
+                        Phase::Begun => {
+                            begun.get_or_insert(task);
+                            self.fail(task, Some(host), Fault::HostLost);
+                        }
                         _ => self.enqueue(task),
                     }
                 }
             }
             self.forsake_cut(slot);
             self.slots[slot.index()].work = Work::Away;
+        }
+        if let Some(task) = begun {
+            self.blame_host(host, task);
         }
     }
 
