@@ -26,7 +26,7 @@ impl From<PrepareError> for Presentable {
                 Self::usage(text).hint("rename it, or make a link with another name")
             }
             PrepareError::Choose(error) => error.into(),
-            PrepareError::Adapter(error) => error.into(),
+            PrepareError::Adapter(error) => (*error).into(),
             PrepareError::Settings(error) => error.into(),
             PrepareError::Inspect(error) => error.into(),
             PrepareError::NoHost { .. } => no_host(text).hint(
@@ -95,7 +95,7 @@ impl From<ActivityError> for Presentable {
             ActivityError::NoProgram { .. } => no_host(text).hint(
                 "install it, or name it in farm.toml: programs = { ADAPTER = \"/path\" }",
             ),
-            ActivityError::Adapter(error) => error.into(),
+            ActivityError::Adapter(error) => (*error).into(),
             ActivityError::Failed { verdict, hint, .. } => {
                 let exit = match verdict {
                     Verdict::Succeeded | Verdict::Unrenderable => Exit::Usage,

@@ -26,7 +26,10 @@ pub const LONG: Duration = Duration::from_secs(120);
 
 /// The top of the source tree.
 pub fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("cli/ is in the tree").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("cli/ is in the tree")
+        .to_owned()
 }
 
 /// A hermetic place to run the program in.
@@ -65,7 +68,10 @@ impl Ended {
 
 impl Desk {
     pub fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("fw-").tempdir().expect("a temp folder");
+        let folder = tempfile::Builder::new()
+            .prefix("fw-")
+            .tempdir()
+            .expect("a temp folder");
         for name in ["home", "state", "config", "work"] {
             fs::create_dir(folder.path().join(name)).expect("a folder in our own folder");
         }
@@ -157,7 +163,11 @@ impl Running {
         }
         let stdout = read(child.stdout.take().expect("piped"));
         let stderr = read(child.stderr.take().expect("piped"));
-        Self { child, stdout: Some(stdout), stderr: Some(stderr) }
+        Self {
+            child,
+            stdout: Some(stdout),
+            stderr: Some(stderr),
+        }
     }
 
     pub fn pid(&self) -> u32 {
@@ -169,7 +179,9 @@ impl Running {
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = i32::try_from(self.child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
         // It may have ended by itself meanwhile.
         let _ = rustix::process::kill_process(pid.expect("a process has a positive id"), signal);
     }
@@ -185,12 +197,18 @@ impl Running {
             panic!("it did not end within {within:?}; it said: {said:#?}");
         };
         let (stdout, stderr) = self.said();
-        Ended { status, stdout, stderr }
+        Ended {
+            status,
+            stdout,
+            stderr,
+        }
     }
 
     fn said(&mut self) -> (String, String) {
         let text = |reader: Option<thread::JoinHandle<Vec<u8>>>| {
-            let bytes = reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
+            let bytes = reader
+                .and_then(|reader| reader.join().ok())
+                .unwrap_or_default();
             String::from_utf8_lossy(&bytes).into_owned()
         };
         (text(self.stdout.take()), text(self.stderr.take()))
@@ -224,7 +242,10 @@ pub fn poll<T>(within: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T
 pub fn events(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap_or_default();
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    whole.lines().map(|line| serde_json::from_str(line).expect("an event a line")).collect()
+    whole
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an event a line"))
+        .collect()
 }
 
 /// Waits for an event that fits.
@@ -240,11 +261,18 @@ pub fn processes_with(variable: &str, value: &str) -> BTreeMap<u32, String> {
     let wanted = format!("{variable}={value}");
     let mut found = BTreeMap::new();
     for entry in fs::read_dir("/proc").expect("Linux").flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
             continue;
         };
         let environ = fs::read(entry.path().join("environ")).unwrap_or_default();
-        if environ.split(|byte| *byte == 0).any(|item| item == wanted.as_bytes()) {
+        if environ
+            .split(|byte| *byte == 0)
+            .any(|item| item == wanted.as_bytes())
+        {
             let mut line = String::new();
             if let Ok(mut file) = fs::File::open(entry.path().join("cmdline")) {
                 let _ = file.read_to_string(&mut line);

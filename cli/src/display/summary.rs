@@ -188,10 +188,13 @@ mod tests {
     use framewright_core::event::Stamped;
 
     fn outcome(state: JobEnd) -> Outcome {
+        let done = if state == JobEnd::Done { 3 } else { 2 };
         Outcome {
             job: "0198c0de".into(),
             state,
-            outputs: Vec::new(),
+            outputs: (1..=done)
+                .map(|frame| format!("/out/shot/shot.{frame:04}.png"))
+                .collect(),
             speeds: BTreeMap::new(),
             disk_full: false,
             adapter_faults: Vec::new(),

@@ -20,7 +20,9 @@
 //! work and a slot which may take it is never still.
 
 mod blame;
+mod carve;
 mod check;
+mod class;
 mod cut;
 mod dispatch;
 mod learn;
@@ -46,7 +48,7 @@ use crate::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
 use crate::job::Job;
 use crate::time::Time;
 use blame::{Licence, Trouble};
-use dispatch::Class;
+use class::Class;
 use learn::Learned;
 use queue::Queue;
 use slots::{Host, Slot, Work};
@@ -137,7 +139,7 @@ impl Farm {
                 .iter()
                 .map(|host| (host.speed, host.expected_load(load))),
         );
-        let (classes, class_of) = dispatch::classes(&job, &hosts);
+        let (classes, class_of) = class::classes(&job, &hosts);
         let mut farm = Farm {
             rows: vec![Row::NEW; job.task_count() as usize],
             layers: layer_states(&job, &class_of),

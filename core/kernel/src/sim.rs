@@ -4,13 +4,14 @@
 //! it only what a real farm would tell. [`simulate`] lets the two talk until the job is finished.
 //! Same world, same farm, same trace, on any machine that adds and multiplies as IEEE 754 says.
 //!
-//! It is no second scheduler: every decision is the farm's. Every exchange is watched by an
-//! [`Auditor`], which knows the rules and not the farm's reasons.
+//! It is no second scheduler: every decision is the farm's. With [`simulate_checked`] an
+//! [`Auditor`] watches every exchange, who knows the rules and not the farm's reasons.
 
 mod audit;
 mod clock;
 mod faults;
 mod rng;
+mod runner;
 mod trace;
 mod world;
 
@@ -22,9 +23,8 @@ pub use world::World;
 
 use crate::Farm;
 use crate::time::Time;
-use clock::Clock;
+use runner::Runner;
 use thiserror::Error;
-use world::Runner;
 
 /// Why a simulation came to no end.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -260,7 +260,7 @@ fn a_missing_licence_is_waited_for_and_counts_nothing() {
         script.over(segment);
         let began = script.now;
         script.sent();
-        script.to_alarm();
+        script.sleep_until_alarm();
         waits.push(script.now.since(began).as_micros() / 1_000_000);
         assert_eq!(script.sent(), [(0, vec![0])]);
     }
@@ -286,7 +286,7 @@ fn a_host_on_which_everything_fails_rests_longer_each_time() {
         if let Some(until) = script.farm.host(HostId(0)).rest_until {
             rests.push(until.since(script.now).as_micros() / 1_000_000);
             assert_eq!(script.sent(), []);
-            script.to_alarm();
+            script.sleep_until_alarm();
         }
     }
     assert_eq!(rests, [30, 60, 120, 240]);
@@ -305,7 +305,7 @@ fn a_task_that_takes_ten_times_the_median_is_stopped() {
     script.rendered(1, 4);
     script.begin(1, 5);
     let began = script.now;
-    script.to_alarm();
+    script.sleep_until_alarm();
     let limit = script.now.since(began).as_secs_f64();
     assert!((200.0..=230.0).contains(&limit), "{limit}");
     assert!(script.wants(&Action::Stop {
@@ -321,7 +321,7 @@ fn a_task_that_takes_ten_times_the_median_is_stopped() {
 fn a_load_that_never_ends_is_stopped() {
     let mut script = Script::new(job(1), vec![HostSpec::default()]);
     script.all_up();
-    script.to_alarm();
+    script.sleep_until_alarm();
     assert_eq!(script.now.as_secs_f64(), 600.0);
     assert!(script.wants(&Action::Stop {
         segment: SegmentId(1),
@@ -502,7 +502,7 @@ fn sends_keep_their_distance_and_loads_their_number() {
     let mut script = Script::new(spec, vec![HostSpec::default(); 2]);
     assert_eq!(script.all_up().len(), 1);
     while script.sent().is_empty() {
-        script.to_alarm();
+        script.sleep_until_alarm();
     }
     assert_eq!(script.now.as_secs_f64(), 5.0);
 

@@ -41,7 +41,7 @@ impl Setting {
     }
 
     fn job(&self) -> Job {
-        let set = FrameSet::range(Frame(1), Frame(self.frames)).unwrap();
+        let set = FrameSet::range(Frame(1), Frame(self.frames)).expect("a range");
         Job::new(JobSpec {
             layers: vec![LayerSpec::default()],
             tasks: set
@@ -63,13 +63,13 @@ impl Setting {
             },
             first_segment: SegmentId(1),
         })
-        .unwrap()
+        .expect("a job")
     }
 
     fn hosts(&self) -> Vec<HostSpec> {
         let told = |speed: &f64| if self.speeds_told { *speed } else { 1.0 };
         let host = |speed| HostSpec {
-            speed: Speed::new(told(speed)).unwrap(),
+            speed: Speed::new(told(speed)).expect("a speed"),
             load: Some(Span::from_secs_f64(self.load_s)),
             ..HostSpec::default()
         };
@@ -88,7 +88,7 @@ impl Setting {
             speeds: &self.speeds,
             loads: &loads,
         };
-        let bound = lower_bound(&job, &hosts, judged).unwrap();
+        let bound = lower_bound(&job, &hosts, judged).expect("every task fits");
         let world = World {
             costs: costs.clone(),
             speeds: self.speeds.clone(),
@@ -96,7 +96,7 @@ impl Setting {
             start_delay: Span::ZERO,
             faults: Faults::default(),
         };
-        let trace = simulate(world, Farm::new(job, hosts)).unwrap();
+        let trace = simulate(world, Farm::new(job, hosts)).expect("no faults");
         (trace.makespan.as_secs_f64() / bound.as_secs_f64(), trace)
     }
 }

@@ -52,7 +52,7 @@ pub enum ActivityError {
     },
     /// The adapter broke.
     #[error(transparent)]
-    Adapter(#[from] AdapterFault),
+    Adapter(Box<AdapterFault>),
     /// The adapter concluded that there is nothing to tell.
     #[error("{why}")]
     Failed {
@@ -87,6 +87,12 @@ pub enum ActivityError {
         /// The system's reason.
         source: std::io::Error,
     },
+}
+
+impl From<AdapterFault> for ActivityError {
+    fn from(fault: AdapterFault) -> Self {
+        Self::Adapter(Box::new(fault))
+    }
 }
 
 /// What an activity found, with the notes said on the way.

@@ -226,10 +226,10 @@ impl Controller<'_> {
                     },
                 )
             }
-            None => self.journal.append(stamped.clone()).map(|seq| {
-                self.unsynced.push_back((seq, token));
-                seq
-            }),
+            None => self
+                .journal
+                .append(stamped.clone())
+                .inspect(|seq| self.unsynced.push_back((*seq, token))),
         };
         match given {
             Ok(_) => {

@@ -19,7 +19,7 @@ use crate::adapters::{
     choose, find_adapters,
 };
 use crate::output::{OutputError, OutputPattern, Wanted, scene_stem};
-use crate::request::{Request, Split};
+use crate::request::{HostEntry, LinkKind, Request, Split};
 
 /// Why a request cannot become a job. All of these are known before anything starts.
 #[derive(Debug, Error)]
@@ -53,7 +53,7 @@ pub enum PrepareError {
     Choose(#[from] ChooseError),
     /// The adapter broke while it was asked who it is.
     #[error(transparent)]
-    Adapter(#[from] AdapterFault),
+    Adapter(Box<AdapterFault>),
     /// A setting is wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
@@ -91,6 +91,12 @@ pub enum PrepareError {
     /// The output pattern is wrong, or files are in the way.
     #[error(transparent)]
     Output(#[from] OutputError),
+}
+
+impl From<AdapterFault> for PrepareError {
+    fn from(fault: AdapterFault) -> Self {
+        Self::Adapter(Box::new(fault))
+    }
 }
 
 /// What was found in a scene.
@@ -228,8 +234,12 @@ fn pattern(
 }
 
 /// Settles a request.
-pub async fn prepare(around: &Surroundings, request: Request) -> Result<Prepared, PrepareError> {
+pub async fn prepare(
+    around: &Surroundings,
+    mut request: Request,
+) -> Result<Prepared, PrepareError> {
     refuse_what_is_not_built(&request)?;
+    know_own_memory(&mut request.hosts);
     // What is wrong with the words alone is said before a renderer is started.
     let typed_frames = request.frames.as_deref().map(frames).transpose()?;
     let inspection = inspect_scene(around, &request).await?;
@@ -281,6 +291,15 @@ fn settle(
         warnings,
         inspection,
     })
+}
+
+/// Memory is a hard limit, and that of this machine need not be asked for over a link.
+fn know_own_memory(hosts: &mut [HostEntry]) {
+    let system = rustix::system::sysinfo();
+    let bytes = system.totalram.saturating_mul(u64::from(system.mem_unit));
+    for host in hosts.iter_mut().filter(|host| host.link == LinkKind::Local) {
+        host.memory_bytes.get_or_insert(bytes);
+    }
 }
 
 fn refuse_what_is_not_built(request: &Request) -> Result<(), PrepareError> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::record::{AdapterIdentity, JobPlan, SceneIdentity, Settled, StoredOutput};
-use crate::request::{HostEntry, LinkKind, Policy, Request, SegmentSize, Split};
+use crate::request::{FarmLimits, HostEntry, LinkKind, Policy, Request, SegmentSize, Split};
 
 /// A plan with every field filled in.
 pub(crate) fn plan(scene: &Path) -> JobPlan {
@@ -35,6 +35,10 @@ pub(crate) fn plan(scene: &Path) -> JobPlan {
                 speed: 1.0,
                 programs: BTreeMap::new(),
             }],
+            limits: FarmLimits {
+                dispatch_interval_s: 0.5,
+                loads_max: Some(8),
+            },
             settings: BTreeMap::from([("samples".to_owned(), "4".to_owned())]),
             retries: 2,
             task_limit_s: Some(60.0),

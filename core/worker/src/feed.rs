@@ -48,6 +48,7 @@ impl Feed {
         self.pump();
     }
 
+    /// Adds text; `pump` sends it on its way.
     pub(crate) fn write(&mut self, text: &str) -> Result<(), FeedOverflow> {
         if self.close || matches!(self.pipe, Pipe::Gone) {
             return Ok(());
@@ -56,14 +57,12 @@ impl Feed {
             return Err(FeedOverflow);
         }
         self.waiting.extend(text.as_bytes());
-        self.pump();
         Ok(())
     }
 
-    /// Closes the pipe once everything is written.
+    /// Lets `pump` close the pipe once everything is written.
     pub(crate) fn close(&mut self) {
         self.close = true;
-        self.pump();
     }
 
     /// The descriptor to wait for, while something waits.

@@ -17,6 +17,7 @@ mod identity;
 mod kin;
 mod launch;
 mod lines;
+mod link;
 pub mod message;
 mod outbox;
 mod run;

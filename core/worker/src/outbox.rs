@@ -27,9 +27,15 @@ const CONTROL_BYTES_MAX: usize = 64 << 20;
 /// Bytes of one write.
 const PIECE_BYTES: usize = 64 << 10;
 
+/// How long news that may wait for company waits while more news keeps coming.
+const COMPANY_MAX: Duration = Duration::from_millis(2);
+
 pub(crate) struct Outbox {
     state: Mutex<State>,
+    /// For the writer: there is more to write, or nothing more will come.
     more: Condvar,
+    /// For who closes: everything is written, or nothing can be.
+    over: Condvar,
     /// Told when the controller is lost.
     alarm: Arc<Waker>,
 }
@@ -40,6 +46,8 @@ struct State {
     leaving_bytes: usize,
     /// When the writer last got rid of something, or had nothing to get rid of.
     progress: Instant,
+    /// Since when something waits that nobody was woken for.
+    quiet_since: Option<Instant>,
     /// A heartbeat is among what waits.
     heartbeat: bool,
     /// Threads that wait for room.
@@ -65,6 +73,7 @@ impl Outbox {
                 waiting: Vec::new(),
                 leaving_bytes: 0,
                 progress: Instant::now(),
+                quiet_since: None,
                 heartbeat: false,
                 hungry: Vec::new(),
                 lost: false,
@@ -72,6 +81,7 @@ impl Outbox {
                 drained: false,
             }),
             more: Condvar::new(),
+            over: Condvar::new(),
             alarm,
         }
     }
@@ -85,13 +95,28 @@ impl Outbox {
 
     /// Puts a control message in.
     pub(crate) fn control(&self, message: &FromWorker) {
-        self.later(message);
+        let mut state = self.lock();
+        self.add(&mut state, message);
         self.more.notify_one();
     }
 
-    /// Puts a control message in that may wait for the next one, or for `flush`.
+    /// Puts a control message in that may wait for the next one, or for `flush`: waking the
+    /// writer and the controller for each costs more than a short process does.
     pub(crate) fn later(&self, message: &FromWorker) {
         let mut state = self.lock();
+        self.add(&mut state, message);
+        let now = Instant::now();
+        if now.duration_since(*state.quiet_since.get_or_insert(now)) >= COMPANY_MAX {
+            self.more.notify_one();
+        }
+    }
+
+    /// Sends what was left for later.
+    pub(crate) fn flush(&self) {
+        self.more.notify_one();
+    }
+
+    fn add(&self, state: &mut State, message: &FromWorker) {
         if state.lost {
             return;
         }
@@ -100,13 +125,8 @@ impl Outbox {
             debug_assert!(false, "a control message over the limit");
         }
         if state.waiting.len() > CONTROL_BYTES_MAX {
-            self.lose(&mut state);
+            self.lose(state);
         }
-    }
-
-    /// Sends what was left for later.
-    pub(crate) fn flush(&self) {
-        self.more.notify_one();
     }
 
     /// Puts a heartbeat in, unless one still waits.
@@ -163,7 +183,7 @@ impl Outbox {
             if left.is_zero() {
                 return;
             }
-            state = match self.more.wait_timeout(state, left) {
+            state = match self.over.wait_timeout(state, left) {
                 Ok((state, _)) => state,
                 Err(poisoned) => poisoned.into_inner().0,
             };
@@ -199,7 +219,7 @@ impl Outbox {
         while state.waiting.is_empty() {
             if state.lost || state.closing {
                 state.drained = true;
-                self.more.notify_all();
+                self.over.notify_all();
                 return false;
             }
             state = match self.more.wait(state) {
@@ -210,6 +230,7 @@ impl Outbox {
         std::mem::swap(&mut state.waiting, leaving);
         state.leaving_bytes = leaving.len();
         state.heartbeat = false;
+        state.quiet_since = None;
         state.progress = Instant::now();
         true
     }
@@ -220,6 +241,7 @@ impl Outbox {
         state.hungry.drain(..).for_each(|waker| waker.wake());
         self.alarm.wake();
         self.more.notify_all();
+        self.over.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -20,9 +20,9 @@ use crate::slot::{Concern, Shop, Slot, Waiting};
 use crate::stream::Stream;
 use crate::wait::{Ended, try_wait};
 
-/// News of a start may wait this long for company: most processes of a farm's housekeeping are
-/// over by then, and both messages cost one wake-up.
-const START_NEWS_MAX: Duration = Duration::from_millis(1);
+/// What a process does in its first moments is looked at together, at their end or its own: then
+/// the start, the output and the end of a short one cost one wake-up of everybody concerned.
+const FIRST_MOMENTS: Duration = Duration::from_millis(5);
 
 /// How long others may hold a process's output after its end.
 const LEFTOVER_MAX: Duration = Duration::from_millis(250);
@@ -48,8 +48,8 @@ struct Running {
     ended: Ended,
     /// There was no room for its lines.
     held: bool,
-    /// The news of its start was sent, or travels with something.
-    announced: bool,
+    /// Its first moments are over.
+    settled: bool,
 }
 
 enum Phase {
@@ -107,7 +107,9 @@ pub(crate) fn run_to_end(slot: &mut Slot, waiting: Waiting) {
     }
     running.out.tell_dropped(run, &shop.outbox);
     running.err.tell_dropped(run, &shop.outbox);
-    shop.say_exited(run, running.ended, running.ending.is_some());
+    // Others of its kind follow at once; what took its time is told at once.
+    let is_short = !running.settled && slot.has_waiting();
+    shop.say_exited(run, running.ended, running.ending.is_some(), is_short);
 }
 
 fn start(shop: &Shop, waiting: Waiting) -> Result<Running, (String, bool)> {
@@ -148,7 +150,7 @@ fn start(shop: &Shop, waiting: Waiting) -> Result<Running, (String, bool)> {
         ending: None,
         ended: Ended::NEVER_STARTED,
         held: false,
-        announced: false,
+        settled: false,
     })
 }
 
@@ -170,7 +172,8 @@ impl Running {
         const SOURCES: usize = 5;
         let timeout = self.timeout(slot, Instant::now()).map(timespec);
         let runs = matches!(self.phase, Phase::Runs);
-        let listens = !self.held;
+        // Whatever it prints at once fits into the pipes, or waits.
+        let listens = !self.held && (self.settled || !runs);
         let sources: [Option<(BorrowedFd<'_>, PollFlags)>; SOURCES] = [
             Some((slot.seat.waker().as_fd(), PollFlags::IN)),
             runs.then(|| (self.pidfd.as_fd(), PollFlags::IN)),
@@ -225,8 +228,8 @@ impl Running {
             // A moment later, so that the look finds it over and not just before.
             stall_max(slot).saturating_sub(stalled) + Duration::from_millis(1)
         });
-        let news = (!self.announced).then_some(START_NEWS_MAX);
-        [until.map(left), sure_at.map(left), stall, news]
+        let moments = (!self.settled).then_some(FIRST_MOMENTS);
+        [until.map(left), sure_at.map(left), stall, moments]
             .into_iter()
             .flatten()
             .min()
@@ -243,7 +246,7 @@ impl Running {
                 self.heed(&slot.shop, concern);
             }
         }
-        if ready.feed {
+        if ready.feed || ready.woken {
             self.feed.pump();
         }
         if ready.out {
@@ -252,9 +255,9 @@ impl Running {
         if ready.err {
             self.err.read(&mut slot.buffer);
         }
-        if ready.nothing() && !self.announced {
+        if ready.nothing() && !self.settled {
             slot.shop.outbox.flush();
-            self.announced = true;
+            self.settled = true;
         }
         if ready.ended {
             self.take_end();

@@ -10,22 +10,20 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
-
-use crate::codec::{DecodeError, Decoder, preamble_line};
+use crate::codec::preamble_line;
 use crate::errand::{Errand, Errands, Ground};
 use crate::identity::build_id;
-use crate::kin::{Kin, timespec};
+use crate::kin::Kin;
 use crate::launch::Launcher;
+use crate::link::{Heard, Link, watch_signals};
 use crate::message::{ControllerHello, FromWorker, RunId, ToWorker, WorkerHello};
 use crate::outbox::Outbox;
 use crate::slot::{Seat, Shop, Slot, SlotMessage};
@@ -91,6 +89,19 @@ pub enum Farewell {
     },
 }
 
+impl fmt::Display for Farewell {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bye => formatter.write_str("the controller said bye"),
+            Self::ControllerGone => formatter.write_str("the controller is gone"),
+            Self::LeaseExpired => formatter.write_str("nothing came from the controller for long"),
+            Self::Signalled => formatter.write_str("a signal came"),
+            Self::Refused { why } => write!(formatter, "the hello was refused: {why}"),
+            Self::Garbled { why } => write!(formatter, "the controller is not understood: {why}"),
+        }
+    }
+}
+
 /// Why a worker could not work.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
@@ -134,15 +145,7 @@ pub fn worker_main(
             .map_err(setup("start the writing thread"))?;
     }
     outbox.raw(&preamble_line(build_id()));
-    let mut link = Link {
-        stdin,
-        signals,
-        alarm,
-        outbox: Arc::clone(&outbox),
-        decoder: Decoder::new(),
-        heard: Instant::now(),
-        buffer: vec![0; 64 << 10],
-    };
+    let mut link = Link::new(stdin, signals, alarm, Arc::clone(&outbox));
     let hello = match link.await_hello(Instant::now() + options.hello_max) {
         Ok(hello) => hello,
         Err(farewell) => {
@@ -154,119 +157,6 @@ pub fn worker_main(
     let farewell = worker.serve(&mut link, &hello);
     worker.end(options.polite_at_end);
     Ok(farewell)
-}
-
-fn watch_signals() -> io::Result<UnixStream> {
-    let (reader, writer) = UnixStream::pair()?;
-    for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGINT] {
-        signal_hook::low_level::pipe::register(signal, writer.try_clone()?)?;
-    }
-    Ok(reader)
-}
-
-/// The way from the controller.
-struct Link {
-    stdin: OwnedFd,
-    signals: UnixStream,
-    alarm: Arc<Waker>,
-    outbox: Arc<Outbox>,
-    decoder: Decoder,
-    /// When something came last.
-    heard: Instant,
-    buffer: Vec<u8>,
-}
-
-/// What ended a wait.
-enum Heard {
-    /// Bytes were pushed into the decoder.
-    Something,
-    Nothing,
-    End(Farewell),
-}
-
-impl Link {
-    /// Waits for the controller, a signal or the time.
-    fn listen(&mut self, until: Instant) -> Heard {
-        let left = until.saturating_duration_since(Instant::now());
-        let mut fds = [
-            PollFd::new(&self.stdin, PollFlags::IN),
-            PollFd::new(&self.signals, PollFlags::IN),
-            PollFd::new(&*self.alarm, PollFlags::IN),
-        ];
-        if poll(&mut fds, Some(&timespec(left))).is_err() {
-            // Interrupted: the caller comes again.
-            return Heard::Nothing;
-        }
-        let [said, signalled, alarmed] = fds.map(|fd| !fd.revents().is_empty());
-        if signalled {
-            return Heard::End(Farewell::Signalled);
-        }
-        if alarmed && self.outbox.is_lost() {
-            return Heard::End(Farewell::ControllerGone);
-        }
-        if said { self.read() } else { Heard::Nothing }
-    }
-
-    fn read(&mut self) -> Heard {
-        match rustix::io::read(&self.stdin, &mut self.buffer) {
-            Ok(0) => Heard::End(Farewell::ControllerGone),
-            Ok(read) => {
-                self.heard = Instant::now();
-                self.decoder.push(&self.buffer[..read]);
-                Heard::Something
-            }
-            Err(Errno::INTR | Errno::AGAIN) => Heard::Nothing,
-            Err(_) => Heard::End(Farewell::ControllerGone),
-        }
-    }
-
-    fn await_hello(&mut self, until: Instant) -> Result<ControllerHello, Farewell> {
-        loop {
-            match self.decoder.next::<ToWorker>() {
-                Ok(Some(ToWorker::Hello(hello))) => return self.check(hello),
-                Ok(Some(ToWorker::Bye)) => return Err(Farewell::Bye),
-                Ok(Some(_)) => return Err(self.refuse("the first message is no hello".to_owned())),
-                // An older or newer controller's hello may not even be readable.
-                Err(error) => {
-                    let why = format!(
-                        "the hello cannot be read by this build, {}: {}",
-                        build_id(),
-                        full(&error)
-                    );
-                    return Err(self.refuse(why));
-                }
-                Ok(None) => {}
-            }
-            if Instant::now() >= until {
-                return Err(self.refuse("no hello came".to_owned()));
-            }
-            if let Heard::End(farewell) = self.listen(until) {
-                return Err(farewell);
-            }
-        }
-    }
-
-    fn check(&self, hello: ControllerHello) -> Result<ControllerHello, Farewell> {
-        if hello.build != build_id() {
-            let why = format!(
-                "the controller is build {}, this worker is build {}",
-                hello.build,
-                build_id()
-            );
-            return Err(self.refuse(why));
-        }
-        if !(1..=SLOTS_MAX).contains(&hello.slots) {
-            let why = format!("{} slots are not between 1 and {SLOTS_MAX}", hello.slots);
-            return Err(self.refuse(why));
-        }
-        Ok(hello)
-    }
-
-    fn refuse(&self, why: String) -> Farewell {
-        self.outbox
-            .control(&FromWorker::Refused { why: why.clone() });
-        Farewell::Refused { why }
-    }
 }
 
 /// Slots and errands of a worker whose hello was accepted.
@@ -336,7 +226,7 @@ impl Worker {
                 return farewell;
             }
             let now = Instant::now();
-            let lease_end = grace.map(|grace| link.heard + grace);
+            let lease_end = grace.map(|grace| link.heard() + grace);
             if lease_end.is_some_and(|end| now >= end) {
                 return Farewell::LeaseExpired;
             }
@@ -358,13 +248,10 @@ impl Worker {
     }
 
     fn take_messages(&self, link: &mut Link) -> Result<(), Farewell> {
-        loop {
-            match link.decoder.next::<ToWorker>() {
-                Ok(None) => return Ok(()),
-                Ok(Some(message)) => self.handle(message)?,
-                Err(error) => return Err(Farewell::Garbled { why: full(&error) }),
-            }
+        while let Some(message) = link.next()? {
+            self.handle(message)?;
         }
+        Ok(())
     }
 
     fn handle(&self, message: ToWorker) -> Result<(), Farewell> {
@@ -462,12 +349,5 @@ fn introduce(executable: &std::path::Path) -> WorkerHello {
 fn garbled(why: &str) -> Farewell {
     Farewell::Garbled {
         why: why.to_owned(),
-    }
-}
-
-fn full(error: &DecodeError) -> String {
-    match error {
-        DecodeError::Payload { source, .. } => format!("{error}: {source}"),
-        DecodeError::TooLong { .. } | DecodeError::NoNewline { .. } => error.to_string(),
     }
 }

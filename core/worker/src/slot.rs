@@ -52,6 +52,8 @@ pub(crate) struct Seat {
 struct Mailbox {
     messages: VecDeque<SlotMessage>,
     idle: bool,
+    /// Somebody has woken the slot since it last looked.
+    woken: bool,
 }
 
 impl Seat {
@@ -67,8 +69,8 @@ impl Seat {
         let can_wait = matches!(message, SlotMessage::Run(_));
         let mut mailbox = self.lock();
         mailbox.messages.push_back(message);
-        if mailbox.idle || !can_wait {
-            mailbox.idle = false;
+        if (mailbox.idle || !can_wait) && !mailbox.woken {
+            mailbox.woken = true;
             drop(mailbox);
             self.waker.wake();
         }
@@ -79,7 +81,9 @@ impl Seat {
     }
 
     fn take(&self) -> VecDeque<SlotMessage> {
-        std::mem::take(&mut self.lock().messages)
+        let mut mailbox = self.lock();
+        mailbox.woken = false;
+        std::mem::take(&mut mailbox.messages)
     }
 
     /// Waits until a message is there.
@@ -126,16 +130,22 @@ impl Shop {
         }
     }
 
-    pub(crate) fn say_exited(&self, run: RunId, ended: Ended, killed: bool) {
+    /// Tells the end of a run, at once or together with other news.
+    pub(crate) fn say_exited(&self, run: RunId, ended: Ended, killed: bool, may_wait: bool) {
         self.places().remove(&run);
-        self.outbox.control(&FromWorker::Exited {
+        let message = FromWorker::Exited {
             run,
             code: ended.code,
             signal: ended.signal,
             killed,
             cpu_s: ended.cpu_s,
             rss_bytes: ended.rss_bytes,
-        });
+        };
+        if may_wait {
+            self.outbox.later(&message);
+        } else {
+            self.outbox.control(&message);
+        }
     }
 
     pub(crate) fn say_not_started(&self, run: RunId, why: String, missing: bool) {
@@ -190,6 +200,10 @@ impl Slot {
                 None => self.seat.rest(),
             }
         }
+    }
+
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -269,6 +283,6 @@ impl Slot {
     }
 
     fn drop_run(&self, run: RunId) {
-        self.shop.say_exited(run, Ended::NEVER_STARTED, true);
+        self.shop.say_exited(run, Ended::NEVER_STARTED, true, false);
     }
 }

@@ -12,13 +12,12 @@
 //!
 //! One round costs O(S log S) for S slots of the class, whatever the number of tasks.
 
+use super::carve::Amount;
 use super::share::{Reach, whole_shares};
 use super::slots::{Segment, Slot, Stage, Work};
 use super::{Farm, Mode, Phase, Presence};
 use crate::event::Action;
-use crate::hosts::HostSpec;
 use crate::ids::{Attempt, HostId, LayerId, SegmentId, SlotId, TaskId};
-use crate::job::Job;
 use crate::policy::Policy;
 use crate::time::{Span, Time};
 
@@ -37,64 +36,6 @@ const LOOK_PART: f64 = 0.05;
 const LOOK_MIN_S: f64 = 0.01;
 /// and not later than this.
 const LOOK_MAX_S: f64 = 30.0;
-
-/// Layers that the same hosts can take.
-#[derive(Clone, Debug)]
-pub(super) struct Class {
-    /// Ascending.
-    pub hosts: Vec<HostId>,
-    pub layers: Vec<LayerId>,
-}
-
-/// The classes, those with the fewest slots first, and the class of each layer.
-pub(super) fn classes(job: &Job, hosts: &[HostSpec]) -> (Vec<Class>, Vec<usize>) {
-    let mut classes: Vec<Class> = Vec::new();
-    for (index, layer) in job.layers().iter().enumerate() {
-        let able = |host: &HostSpec| host.can_take(layer.memory(), layer.tags());
-        let able: Vec<HostId> = (0..hosts.len())
-            .filter(|host| able(&hosts[*host]))
-            .map(HostId::at)
-            .collect();
-        let layer = LayerId::at(index);
-        match classes.iter_mut().find(|class| class.hosts == able) {
-            Some(class) => class.layers.push(layer),
-            None => classes.push(Class {
-                hosts: able,
-                layers: vec![layer],
-            }),
-        }
-    }
-    let slots = |host: &HostId| u64::from(hosts[host.index()].slots);
-    classes.sort_by_key(|class| class.hosts.iter().map(slots).sum::<u64>());
-    let mut class_of = vec![0; job.layers().len()];
-    for (index, class) in classes.iter().enumerate() {
-        for layer in &class.layers {
-            class_of[layer.index()] = index;
-        }
-    }
-    (classes, class_of)
-}
-
-impl Class {
-    pub fn has(&self, host: HostId) -> bool {
-        self.hosts.binary_search(&host).is_ok()
-    }
-}
-
-/// How much a segment shall hold.
-#[derive(Clone, Copy, Debug)]
-enum Amount {
-    Tasks(u32),
-    /// Seconds on a host of speed 1.
-    Seconds(f64),
-}
-
-/// A segment being put together, and what it may still take.
-struct Carved {
-    tasks: Vec<TaskId>,
-    room: usize,
-    units: u64,
-}
 
 impl Farm {
     pub(super) fn dispatch(&mut self) {
@@ -348,79 +289,6 @@ impl Farm {
             return Some(self.seconds(*layer, units));
         }
         None
-    }
-
-    /// Takes about this much off the front of a layer's queue, for that host.
-    fn carve(
-        &mut self,
-        layer: LayerId,
-        host: HostId,
-        amount: Amount,
-        others: usize,
-    ) -> Vec<TaskId> {
-        let (most, units) = match amount {
-            Amount::Tasks(tasks) => (tasks as usize, u64::MAX),
-            Amount::Seconds(seconds) => {
-                let unit = self.seconds(layer, 1);
-                (usize::MAX, (seconds / unit).round() as u64)
-            }
-        };
-        let queue = &self.layers[layer.index()].queue;
-        let urgent = queue.urgent.len().div_ceil(others.max(1));
-        let (mut fresh, mut stale) = (Vec::new(), Vec::new());
-        for task in &queue.retry {
-            if self.has_failed_on(*task, host) {
-                stale.push(*task);
-            } else if self.may_go_to(*task, host) {
-                fresh.push(*task);
-            }
-        }
-        fresh.extend(queue.urgent.iter().take(urgent));
-        stale.retain(|task| self.may_go_to(*task, host));
-        let mut carved = Carved {
-            tasks: Vec::new(),
-            room: most,
-            units,
-        };
-        self.carve_listed(fresh, &mut carved);
-        self.carve_bulk(layer, &mut carved);
-        // What failed here before comes last: until then either something else succeeds here, or
-        // it is known that the host is to blame.
-        self.carve_listed(stale, &mut carved);
-        carved.tasks
-    }
-
-    fn carve_listed(&mut self, tasks: Vec<TaskId>, carved: &mut Carved) {
-        for task in tasks {
-            let cost = self.units(task);
-            if carved.room == 0 || (carved.units < cost / 2 && !carved.tasks.is_empty()) {
-                return;
-            }
-            self.dequeue(task);
-            carved.room -= 1;
-            carved.units = carved.units.saturating_sub(cost);
-            carved.tasks.push(task);
-        }
-    }
-
-    fn carve_bulk(&mut self, layer: LayerId, carved: &mut Carved) {
-        let queue = &mut self.layers[layer.index()].queue;
-        while let Some(run) = queue.bulk.first() {
-            let mut count = self.job.nearest_count(run, carved.units);
-            if carved.tasks.is_empty() {
-                count = count.max(1);
-            }
-            let room = u32::try_from(carved.room).unwrap_or(u32::MAX);
-            let taken = queue.bulk.take_front(count.min(room));
-            if taken.is_empty() {
-                return;
-            }
-            let units = self.job.units(taken.clone());
-            queue.units -= units;
-            carved.room -= taken.len();
-            carved.units = carved.units.saturating_sub(units);
-            carved.tasks.extend(taken.map(TaskId));
-        }
     }
 
     /// Leases tasks, which are in no queue, to an idle slot.

@@ -63,7 +63,7 @@ pub struct Script {
 
 impl Script {
     pub fn new(spec: JobSpec, hosts: Vec<HostSpec>) -> Script {
-        let job = Job::new(spec).unwrap();
+        let job = Job::new(spec).expect("a job");
         let auditor = Auditor::new(job.task_count(), job.done());
         Script {
             farm: Farm::new(job, hosts),
@@ -98,10 +98,11 @@ impl Script {
 
     fn drain(&mut self) {
         for action in self.farm.drain() {
-            self.auditor.wanted(&action).unwrap();
+            let allowed = self.auditor.wanted(&action);
+            allowed.expect("the farm keeps the rules");
             self.log.push(action);
         }
-        self.farm.check().unwrap();
+        self.farm.check().expect("the farm's state holds");
     }
 
     pub fn tell(&mut self, event: Event) {
@@ -184,7 +185,7 @@ impl Script {
     }
 
     /// Lets time go on to the alarm.
-    pub fn to_alarm(&mut self) {
+    pub fn sleep_until_alarm(&mut self) {
         self.now = self.farm.next_alarm().expect("an alarm is set");
         self.tell(Event::Tick);
     }
