@@ -78,7 +78,7 @@ impl Display {
         let (sink, source) = channel();
         let thread = std::thread::Builder::new()
             .name("display".to_owned())
-            .spawn(move || run(&source, reporter, file))
+            .spawn(move || run(source, reporter, file))
             .map_err(|error| Presentable::fault(format!("cannot start the display: {error}")))?;
         Ok((Self { thread }, sink))
     }
@@ -141,7 +141,7 @@ impl Reporter {
     }
 }
 
-fn run(source: &EventSource, mut reporter: Reporter, mut file: Option<EventsFile>) -> Tally {
+fn run(mut source: EventSource, mut reporter: Reporter, mut file: Option<EventsFile>) -> Tally {
     let between = Duration::from_secs(1) / u32::from(DRAWS_A_SECOND);
     let mut tally = Tally::default();
     let mut next_draw = Instant::now();
