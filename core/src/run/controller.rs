@@ -298,6 +298,7 @@ impl<'a> Controller<'a> {
             Action::Commit { segment, task } => self.commit(segment, task),
             Action::Discard { segment, task } => self.discard(segment, task),
             Action::GiveUp { task, reason } => {
+                let task = self.job.task_name(task);
                 let why = match reason {
                     GiveUpReason::Need { need } => {
                         format!(
@@ -313,7 +314,6 @@ impl<'a> Controller<'a> {
                     | GiveUpReason::NoHostTags
                     | GiveUpReason::HostsGone => reason.to_string(),
                 };
-                let task = self.job.task_name(task);
                 self.emit(Event::TaskGivenUp { task, why });
             }
             Action::Finished { outcome } => self.finished = Some(outcome),
