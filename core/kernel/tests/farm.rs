@@ -349,6 +349,29 @@ fn a_broken_adapter_sends_no_host_to_rest() {
 }
 
 #[test]
+fn a_host_that_was_lost_once_with_much_under_way_does_not_rest() {
+    let mut script = Script::new(
+        job(8),
+        vec![HostSpec {
+            slots: 4,
+            ..HostSpec::default()
+        }],
+    );
+    let sent = script.all_up();
+    assert_eq!(sent.len(), 4, "{sent:?}");
+    for (segment, (_, tasks)) in (1..).zip(&sent) {
+        script.begin(segment, tasks[0]);
+    }
+    script.lose(0, false);
+    script.up(0);
+    assert_eq!(
+        script.sent().len(),
+        4,
+        "all four slots have work again at once"
+    );
+}
+
+#[test]
 fn a_task_that_takes_ten_times_the_median_is_stopped() {
     let mut script = Script::new(job(8), vec![HostSpec::default()]);
     script.all_up();

@@ -11,6 +11,7 @@
 //! disk (the store's thread does both, in groups).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use framewright_kernel::event::{Action, Event as FarmEvent, GiveUpReason, Outcome};
@@ -296,6 +297,7 @@ impl<'a> Controller<'a> {
             Action::Commit { segment, task } => self.commit(segment, task),
             Action::Discard { segment, task } => self.discard(segment, task),
             Action::GiveUp { task, reason } => {
+                let task = self.job.task_name(task);
                 let why = match reason {
                     GiveUpReason::Need { need } => {
                         format!(
@@ -305,13 +307,12 @@ impl<'a> Controller<'a> {
                     }
                     // How many attempts failed is counted wherever this is told.
                     GiveUpReason::Failed { .. } => self
-                        .last_failure(task)
+                        .last_failure(&task)
                         .unwrap_or_else(|| reason.to_string()),
                     GiveUpReason::NoHostMemory
                     | GiveUpReason::NoHostTags
                     | GiveUpReason::HostsGone => reason.to_string(),
                 };
-                let task = self.job.task_name(task);
                 self.emit(Event::TaskGivenUp { task, why });
             }
             Action::Finished { outcome } => self.finished = Some(outcome),
@@ -319,8 +320,8 @@ impl<'a> Controller<'a> {
     }
 
     /// What the last failed attempt of a task died of.
-    fn last_failure(&self, task: TaskId) -> Option<String> {
-        let state = self.state.tasks().get(&self.job.task_name(task))?;
+    fn last_failure(&self, task: &str) -> Option<String> {
+        let state = self.state.tasks().get(task)?;
         let failure = state.last_failure.as_ref()?;
         (!failure.why.is_empty()).then(|| failure.why.clone())
     }
@@ -408,8 +409,15 @@ impl<'a> Controller<'a> {
     }
 
     /// The output disk is full: what is rendered could not be kept, so nothing more is.
-    pub(super) fn on_disk_full(&mut self, why: &str) {
-        self.disk_full.get_or_insert_with(|| why.to_owned());
+    pub(super) fn on_disk_full(&mut self) {
+        if self.disk_full.is_some() {
+            return;
+        }
+        let folder = self.job.scratch.parent().and_then(Path::parent);
+        let folder = folder.unwrap_or(&self.job.scratch).display();
+        let why = format!("the disk of {folder} is full: make room, then resume the job");
+        self.disk_full = Some(why.clone());
+        self.warn(why);
     }
 
     async fn end(mut self, mut sources: Sources) -> Result<RunEnd, RunError> {

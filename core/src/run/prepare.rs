@@ -285,7 +285,7 @@ fn settle(
         scene
             .assets
             .iter()
-            .filter(|asset| asset.missing)
+            .filter(|asset| asset.missing && !is_told(scene, &asset.path))
             .map(|asset| format!("{} is missing: {}", asset.kind, asset.path)),
     );
     let shot = Shot {
@@ -312,6 +312,11 @@ fn know_own_memory(hosts: &mut [HostEntry]) {
     for host in hosts.iter_mut().filter(|host| host.link == LinkKind::Local) {
         host.memory_bytes.get_or_insert(bytes);
     }
+}
+
+/// Whether the adapter has a sentence of its own about a file.
+fn is_told(scene: &Scene, path: &str) -> bool {
+    scene.warnings.iter().any(|text| text.contains(path))
 }
 
 fn refuse_what_is_not_built(request: &Request) -> Result<(), PrepareError> {

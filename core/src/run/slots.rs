@@ -871,6 +871,13 @@ impl Controller<'_> {
             return;
         };
         segment.set_phase(task, Phase::Ended);
+        // Renderers say in many ways that they could not write; the disk says it in one.
+        if fault == Fault::MachineFault
+            && self.job.writes_files()
+            && framewright_worker::disk_is_full(&self.job.scratch)
+        {
+            self.on_disk_full();
+        }
         let (host, on_host) = self.host_name(self.segments[&id].slot);
         self.emit(Event::TaskFailed {
             segment: id.0,

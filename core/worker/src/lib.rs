@@ -36,3 +36,9 @@ pub use serve::{Farewell, SLOTS_MAX, WorkerError, WorkerOptions, worker_main};
 pub use stdio::claim_stdio;
 pub use verify::verify;
 pub use watch::watch_main;
+
+/// Whether the file system that a folder is on has no room left.
+#[must_use]
+pub fn disk_is_full(folder: &std::path::Path) -> bool {
+    verify::disk::is_full(&folder.join("file"), false)
+}
