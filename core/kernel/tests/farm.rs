@@ -293,29 +293,6 @@ fn a_host_on_which_everything_fails_rests_longer_each_time() {
 }
 
 #[test]
-fn a_host_that_was_lost_once_with_much_under_way_does_not_rest() {
-    let mut script = Script::new(
-        job(8),
-        vec![HostSpec {
-            slots: 4,
-            ..HostSpec::default()
-        }],
-    );
-    let sent = script.all_up();
-    assert_eq!(sent.len(), 4, "{sent:?}");
-    for (segment, (_, tasks)) in (1..).zip(&sent) {
-        script.begin(segment, tasks[0]);
-    }
-    script.lose(0, false);
-    script.up(0);
-    assert_eq!(
-        script.sent().len(),
-        4,
-        "all four slots have work again at once"
-    );
-}
-
-#[test]
 fn a_frame_that_hangs_while_the_one_before_is_read_is_stopped_at_its_own_limit() {
     let mut spec = job(3);
     spec.limits.task_limit = Some(Span::from_secs(5));

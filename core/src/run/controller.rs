@@ -223,6 +223,7 @@ impl<'a> Controller<'a> {
     async fn work(&mut self, mut sources: Sources) -> Sources {
         loop {
             self.act();
+            self.flush_logs();
             if self.is_over() {
                 return sources;
             }

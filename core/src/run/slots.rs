@@ -194,6 +194,12 @@ impl Log {
         }
     }
 
+    fn flush(&mut self) {
+        if let Some(file) = &mut self.file {
+            file.flush();
+        }
+    }
+
     fn finish(self) -> Result<(), LogError> {
         self.file.map_or(Ok(()), SegmentLog::finish)
     }
@@ -553,6 +559,14 @@ impl Controller<'_> {
             if let Some(slot) = self.sessions.get(&number).copied() {
                 self.log(slot, &message);
             }
+        }
+    }
+
+    /// Hands the logs to the system, so that they can be read while their segments run. Costs
+    /// nothing for a log that was given nothing.
+    pub(super) fn flush_logs(&mut self) {
+        for segment in self.segments.values_mut() {
+            segment.log.flush();
         }
     }
 

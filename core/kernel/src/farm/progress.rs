@@ -132,11 +132,16 @@ impl Farm {
         self.set_stage(slot, Stage::Rendering { task, since });
     }
 
-    /// Moves the border between begun and untouched behind this task.
+    /// Moves the border between begun and untouched behind this task. Tasks are begun in order,
+    /// nearly always, so this costs the same however long the segment is.
     fn advance(&mut self, slot: SlotId, task: TaskId) {
         let Some(segment) = self.slots[slot.index()].segment_mut() else {
             return;
         };
+        if matches!(segment.stage, Stage::Rendering { task: begun, .. } if begun == task) {
+            // It is behind the border since it was begun.
+            return;
+        }
         let untouched = &segment.tasks[segment.next..];
         let Some(place) = untouched.iter().position(|other| *other == task) else {
             return;
