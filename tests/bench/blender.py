@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Wall time of framewright against Blender alone, on one scene, in one run.
 
-    tests/bench/blender.py [ROUNDS] [SCENE FRAMES]
+    tests/bench/blender.py [--rounds N] [--percentage P] [--scene FILE --frames A-B]
 
-Three ways to render the same frames take turns, ROUNDS times (3 by default): framewright with two
-slots, one Blender with -a, and one Blender a frame. Medians and ratios are printed, and the frames
-of all three are compared. By default the scene is the one of tests/scenes/make_shot.py, 10 frames.
+Three ways to render the same frames take turns: framewright with two slots, one Blender with -a,
+and one Blender a frame. Medians and ratios are printed, and the frames of all three are compared.
+By default the scene is the one of tests/scenes/make_shot.py, 10 frames, 160x90 at 100 %.
 Wants a release build (FRAMEWRIGHT, else target/release/framewright), blender and oiiotool.
 """
 
+import argparse
 import os
 import pathlib
 import statistics
@@ -31,7 +32,8 @@ def run(command, state):
 
 
 def alone(scene, folder, state, first, last):
-    run([*BLENDER, scene, "-o", folder / "f_####", "-F", "PNG", "-x", "1",
+    larger = "import bpy; bpy.context.scene.render.resolution_percentage = %d" % OPTIONS.percentage
+    run([*BLENDER, scene, "--python-expr", larger, "-o", folder / "f_####", "-F", "PNG", "-x", "1",
          "-s", first, "-e", last, "-a"], state)
 
 
@@ -42,7 +44,7 @@ def one_a_frame(scene, folder, state, first, last):
 
 def framewright(scene, folder, state, first, last):
     run([PROGRAM, "render", scene, "-f", "%d-%d" % (first, last), "--local", "2",
-         "-o", folder / "f_####.png"], state)
+         "--set", "percentage=%d" % OPTIONS.percentage, "-o", folder / "f_####.png"], state)
 
 
 WAYS = [("framewright --local 2", framewright), ("one blender -a", alone),
@@ -78,21 +80,20 @@ def measure(scene, first, last, rounds, place):
 
 
 def main():
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     with tempfile.TemporaryDirectory(prefix="fw-bench-") as place:
         place = pathlib.Path(place)
-        if len(sys.argv) > 3:
-            scene = pathlib.Path(sys.argv[2]).resolve()
-            first, last = (int(word) for word in sys.argv[3].split("-"))
+        if OPTIONS.scene:
+            scene = OPTIONS.scene.resolve()
+            first, last = (int(word) for word in OPTIONS.frames.split("-"))
         else:
             run([*BLENDER, "-P", TOP / "tests/scenes/make_shot.py", "--", place / "shot"],
                 place / "state")
             scene, first, last = place / "shot" / "shot.blend", 1, 10
         load = os.getloadavg()[0]
-        times = measure(scene, first, last, rounds, place)
+        times = measure(scene, first, last, OPTIONS.rounds, place)
     base = statistics.median(times[WAYS[0][0]])
-    print("%s, frames %d-%d, %d rounds, %d cores, load average %.1f at the start" %
-          (scene.name, first, last, rounds, os.cpu_count(), load))
+    print("%s at %d %%, frames %d-%d, %d rounds, %d cores, load average %.1f at the start\n" %
+          (scene.name, OPTIONS.percentage, first, last, OPTIONS.rounds, os.cpu_count(), load))
     print("| way | seconds, median (all) | against framewright |\n|---|---|---|")
     for name, _ in WAYS:
         median = statistics.median(times[name])
@@ -100,4 +101,10 @@ def main():
         print("| %s | %.1f (%s) | %.2f |" % (name, median, every, median / base))
 
 
+OPTIONS = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+OPTIONS.add_argument("--rounds", type=int, default=3)
+OPTIONS.add_argument("--percentage", type=int, default=100)
+OPTIONS.add_argument("--scene", type=pathlib.Path)
+OPTIONS.add_argument("--frames", default="1-10")
+OPTIONS = OPTIONS.parse_args()
 main()
