@@ -70,6 +70,22 @@ pub struct Unusable {
     pub is_fault: bool,
 }
 
+fn unknown_id(id: &str, known: Vec<&str>, candidates: &[Candidate]) -> ChooseError {
+    let nearest = nearest(id, known.iter().copied()).map(str::to_owned);
+    // Where a slip explains it, no broken adapter needs to.
+    let broken = if nearest.is_some() {
+        Vec::new()
+    } else {
+        unusable(candidates)
+    };
+    ChooseError::UnknownId {
+        id: id.to_owned(),
+        nearest,
+        known: known.into_iter().map(str::to_owned).collect(),
+        broken,
+    }
+}
+
 fn suggestion(nearest: Option<&str>, known: &[String]) -> String {
     match nearest {
         Some(nearest) => format!(", did you mean {nearest}?"),
@@ -112,16 +128,9 @@ pub fn choose<'a>(
         Wanted::Id(id) => match visible().find(|candidate| candidate.id == id) {
             Some(candidate) => usable(candidate),
             None => {
-                let known = || {
-                    let usable = visible().filter(|candidate| candidate.state.is_ok());
-                    usable.map(|candidate| candidate.id.as_str())
-                };
-                Err(ChooseError::UnknownId {
-                    id: id.to_owned(),
-                    nearest: nearest(id, known()).map(str::to_owned),
-                    known: known().map(str::to_owned).collect(),
-                    broken: unusable(candidates),
-                })
+                let usable = visible().filter(|candidate| candidate.state.is_ok());
+                let known = usable.map(|candidate| candidate.id.as_str()).collect();
+                Err(unknown_id(id, known, candidates))
             }
         },
         Wanted::Scene(scene) => {

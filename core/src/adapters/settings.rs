@@ -182,22 +182,22 @@ mod tests {
             (
                 "denoise",
                 "1",
-                "setting denoise cannot be \"1\": it takes true or false",
+                "setting denoise cannot be `1`: it takes true or false",
             ),
             (
                 "samples",
                 "0",
-                "setting samples cannot be \"0\": it takes a whole number from 1 to 4096",
+                "setting samples cannot be `0`: it takes a whole number from 1 to 4096",
             ),
             (
                 "gamma",
                 "inf",
-                "setting gamma cannot be \"inf\": it takes a number",
+                "setting gamma cannot be `inf`: it takes a number",
             ),
             (
                 "engine",
                 "evee",
-                "setting engine cannot be \"evee\": it takes one of cycles, eevee; did you mean eevee?",
+                "setting engine cannot be `evee`: it takes one of cycles, eevee; did you mean eevee?",
             ),
         ] {
             assert_eq!(check(key, value).unwrap_err(), sentence);

@@ -151,7 +151,7 @@ fn what_cannot_be_is_refused_with_a_hint() {
             "a.####.jpg",
             &[],
             "`.jpg` is no picture format that can be written: use one of png, exr",
-            None,
+            Some("write -o 'DIR/name.####.png'"),
         ),
         (
             "{layer}.#.png",
@@ -159,7 +159,12 @@ fn what_cannot_be_is_refused_with_a_hint() {
             "the layers `a/b` and `a_b` would be written to the same file names",
             None,
         ),
-        ("", &[], "the output is empty", None),
+        (
+            "",
+            &[],
+            "the output is empty",
+            Some("write -o 'DIR/name.####.png'"),
+        ),
     ] {
         let refused = settle(Some(typed), 10, layers).unwrap_err();
         assert_eq!(refused.to_string(), error);
