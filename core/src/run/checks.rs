@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::RunError;
 use super::controller::Controller;
-use super::slots::Phase;
+use super::segment::Phase;
 use crate::event::{CommittedFile, Event, Stamped};
 use crate::store::VERDICT_COMMIT;
 use crate::store::journal::{Commit, Done, Token};
