@@ -138,10 +138,13 @@ impl Controller<'_> {
         match message {
             FromWorker::Program { request, path } => self.on_program(host, request, path),
             FromWorker::Verified { request, outcome } => self.on_verified(request, outcome),
-            FromWorker::Made {
-                error: Some(why), ..
-            } => self.warn(why),
-            FromWorker::Made { error: None, .. } | FromWorker::Pong { .. } | FromWorker::Bye => {}
+            FromWorker::Made { request, error } => {
+                if let Some(why) = error {
+                    self.warn(why);
+                }
+                self.on_made(host, request);
+            }
+            FromWorker::Pong { .. } | FromWorker::Bye => {}
             FromWorker::Hello(_) | FromWorker::Refused { .. } => {
                 self.warn(format!(
                     "host {}: its worker said hello twice",

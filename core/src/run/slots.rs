@@ -12,7 +12,7 @@ use std::time::Instant;
 use framewright_kernel::event::{Event as FarmEvent, Fault, StopReason};
 use framewright_kernel::ids::{Attempt, HostId, SegmentId, SlotId, TaskId};
 use framewright_plugin_api::data::{Activity, FORMAT, Input, Open, Task, Verdict};
-use framewright_worker::message::{FromWorker, RunId, SlotId as WorkerSlot, ToWorker};
+use framewright_worker::message::{FromWorker, RequestId, RunId, SlotId as WorkerSlot, ToWorker};
 
 use super::controller::Controller;
 use super::effects::fault_of;
@@ -41,8 +41,20 @@ pub(super) struct Session {
     pub handle: SessionHandle,
     pub place: Place,
     pub live: BTreeSet<RunId>,
+    /// Orders that wait until a segment's folder is there, oldest first.
+    held: VecDeque<Held>,
     /// When the renderer that is now loading was asked for.
     pub loading_since: Option<Instant>,
+}
+
+/// An order to a session, or what it and all later ones wait for. A renderer that is warm writes
+/// its first picture sooner than another thread may have made the folder for it.
+#[derive(Debug)]
+enum Held {
+    /// The worker's answer that the folder is made.
+    Folder(RequestId),
+    /// The order itself.
+    Order(Input),
 }
 
 impl Slot {
@@ -109,6 +121,9 @@ impl Controller<'_> {
                     path: folder.clone(),
                 },
             );
+            if let Some(session) = &mut self.slot(slot).session {
+                session.held.push_back(Held::Folder(request));
+            }
         }
         let tasks = leases
             .iter()
@@ -259,6 +274,7 @@ impl Controller<'_> {
             handle,
             place,
             live: BTreeSet::new(),
+            held: VecDeque::new(),
             loading_since: None,
         });
         true
@@ -342,7 +358,32 @@ impl Controller<'_> {
 
     fn tell_session(&mut self, slot: SlotId, input: Input) {
         if let Some(session) = &mut self.slot(slot).session {
-            session.handle.tell(input);
+            if session.held.is_empty() {
+                session.handle.tell(input);
+            } else {
+                session.held.push_back(Held::Order(input));
+            }
+        }
+    }
+
+    /// A folder is made, or cannot be (which the renderer will say in its own words): orders that
+    /// waited for it go out. Folders of one host are made in the order in which they were wanted.
+    pub(super) fn on_made(&mut self, host: HostId, request: RequestId) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.host == host) {
+            let Some(session) = &mut slot.session else {
+                continue;
+            };
+            let waits = |held: &Held| matches!(held, Held::Folder(wanted) if *wanted == request);
+            if !session.held.front().is_some_and(waits) {
+                continue;
+            }
+            session.held.pop_front();
+            while let Some(Held::Order(order)) = session
+                .held
+                .pop_front_if(|held| matches!(held, Held::Order(_)))
+            {
+                session.handle.tell(order);
+            }
         }
     }
 
