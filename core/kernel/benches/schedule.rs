@@ -152,7 +152,8 @@ fn run(scenario: Scenario, shape: &str, way: &Way, seed: u64) -> (f64, Trace) {
         },
         first_segment: SegmentId(1),
     })
-    .expect("a job");
+    .expect("a job")
+    .in_lists();
     let (slowest, fastest) = scenario.speeds;
     let spread = |host: u32| {
         let place = f64::from(host) / f64::from(scenario.hosts);

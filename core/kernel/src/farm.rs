@@ -34,6 +34,7 @@ mod share;
 mod slots;
 mod tasks;
 mod view;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +46,8 @@ pub use view::{Counts, HostView, SlotView, TaskView};
 use crate::event::{Action, Event, Outcome, StopReason};
 use crate::hosts::{HostSpec, SLOTS_MAX};
 use crate::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
-use crate::job::Job;
+use crate::job::{Job, Layer};
+use crate::policy::Policy;
 use crate::time::Time;
 use blame::{Licence, Trouble};
 use class::Class;
@@ -53,6 +55,7 @@ use learn::Learned;
 use queue::Queue;
 use slots::{Host, Slot, Work};
 use tasks::{PHASES, Row};
+use waiting::Waiting;
 
 /// A job on its hosts.
 #[derive(Clone, Debug)]
@@ -404,13 +407,13 @@ impl Farm {
         let layer = &mut self.layers[self.job.layer_of(task).index()];
         layer.queue.units += units;
         if layer.undivided {
-            layer.queue.bulk.insert(task.0);
+            layer.queue.bulk.insert(task);
         } else if self.trouble.contains_key(&task) {
             layer.queue.retry.insert(task);
         } else if self.job.priority().binary_search(&task).is_ok() {
             layer.queue.urgent.insert(task);
         } else {
-            layer.queue.bulk.insert(task.0);
+            layer.queue.bulk.insert(task);
         }
         self.stirred = true;
     }
@@ -428,7 +431,7 @@ fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
         .iter()
         .zip(class_of)
         .map(|(layer, class)| LayerState {
-            queue: Queue::default(),
+            queue: Queue::new(waiting(job, layer)),
             class: *class,
             undivided: layer.is_undivided() || job.policy().is_undivided(),
             left: layer.range().len() as u32,
@@ -437,6 +440,21 @@ fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
             doomed: false,
         })
         .collect()
+}
+
+/// Where costs are known task by task, and the renderer takes tasks in any order, the dearest
+/// stand first.
+fn waiting(job: &Job, layer: &Layer) -> Waiting {
+    let range = layer.range();
+    let units = |task: u32| job.units(task..task + 1);
+    let first = range.clone().next().map(units);
+    let known = range.clone().any(|task| Some(units(task)) != first);
+    let divided = !layer.is_undivided() && !job.policy().is_undivided();
+    if known && divided && job.policy() == Policy::Auto && job.takes_lists() {
+        Waiting::dearest_first(range, units)
+    } else {
+        Waiting::new(range)
+    }
 }
 
 /// The layer at a place in the job's list.

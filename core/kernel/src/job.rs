@@ -143,6 +143,7 @@ pub struct Job {
     layers: Vec<Layer>,
     costs: Costs,
     kept: bool,
+    lists: bool,
     policy: Policy,
     limits: Limits,
     pace: Pace,
@@ -277,6 +278,23 @@ impl Job {
         self.kept
     }
 
+    /// The same job, whose renderer renders a segment of any tasks in any order with one load,
+    /// though it ends with its segment. Where it stays loaded that is taken for granted; else a
+    /// segment holds runs of frames as long as this is not said.
+    #[must_use]
+    pub fn in_lists(self) -> Job {
+        Job {
+            lists: true,
+            ..self
+        }
+    }
+
+    /// Whether a segment may hold any tasks in any order.
+    #[must_use]
+    pub fn takes_lists(&self) -> bool {
+        self.kept || self.lists
+    }
+
     /// How tasks are distributed.
     #[must_use]
     pub fn policy(&self) -> Policy {
@@ -324,20 +342,6 @@ impl Job {
     /// Estimated cost of a run of tasks, in microseconds on a host of speed 1.
     pub(crate) fn units(&self, tasks: Range<u32>) -> u64 {
         self.sums[tasks.end as usize] - self.sums[tasks.start as usize]
-    }
-
-    /// How many tasks from `start` on, but not beyond `end`, fit best into `units`: the count
-    /// whose cost is nearest.
-    pub(crate) fn nearest_count(&self, tasks: Range<u32>, units: u64) -> u32 {
-        let start = self.sums[tasks.start as usize];
-        let wanted = start.saturating_add(units);
-        let sums = &self.sums[tasks.start as usize..=tasks.end as usize];
-        // The first sum beyond what is wanted; `sums[0]` never is.
-        let beyond = sums.partition_point(|sum| *sum <= wanted);
-        match sums.get(beyond) {
-            Some(sum) if sum - wanted < wanted - sums[beyond - 1] => beyond as u32,
-            _ => beyond as u32 - 1,
-        }
     }
 
     /// The tasks of one frame of a layer; empty where the layer lacks that frame.

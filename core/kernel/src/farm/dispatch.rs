@@ -12,8 +12,8 @@
 //!
 //! One round costs O(S log S) for S slots of the class, whatever the number of tasks.
 
-use super::carve::Amount;
-use super::share::{Reach, whole_shares};
+use super::carve::{Amount, Part};
+use super::share::{Reach, level, whole_shares};
 use super::slots::{Segment, Slot, Stage, Work};
 use super::{Farm, Mode, Phase, Presence};
 use crate::event::Action;
@@ -36,6 +36,31 @@ const LOOK_PART: f64 = 0.05;
 const LOOK_MIN_S: f64 = 0.01;
 /// and not later than this.
 const LOOK_MAX_S: f64 = 30.0;
+
+/// What waits for the slots of a class.
+struct Wanted {
+    class: usize,
+    /// How many tasks.
+    count: u32,
+    /// Mean seconds of one, at speed 1.
+    each: f64,
+    /// Seconds of the dearest one, where they are known one by one.
+    dearest: Option<f64>,
+}
+
+/// Seconds at speed 1 for each slot: of whole tasks where all are taken to cost the same.
+fn shares(wanted: &Wanted, reaches: &[Reach]) -> Vec<f64> {
+    if wanted.dearest.is_none() {
+        let shares = whole_shares(wanted.count, wanted.each, reaches);
+        return shares
+            .into_iter()
+            .map(|share| f64::from(share) * wanted.each)
+            .collect();
+    }
+    let level = level(f64::from(wanted.count) * wanted.each, reaches);
+    let share = |reach: &Reach| ((level - reach.ready) * reach.speed).max(0.0);
+    reaches.iter().map(share).collect()
+}
 
 impl Farm {
     pub(super) fn dispatch(&mut self) {
@@ -124,8 +149,8 @@ impl Farm {
         };
         let mut tasks = Vec::with_capacity(state.queue.count() as usize);
         let queue = &mut self.layers[layer.index()].queue;
-        while queue.bulk.count() > 0 {
-            tasks.extend(queue.bulk.take_front(u32::MAX).map(TaskId));
+        while let Some(task) = queue.bulk.take(0) {
+            tasks.push(task);
         }
         queue.units = 0;
         idle.retain(|other| *other != slot);
@@ -142,12 +167,18 @@ impl Farm {
         }
         let each = work / f64::from(count);
         let (mut reaches, others_busy) = self.reaches(class, idle);
-        let sent = self.send_round(layers, idle, &self.amounts(class, count, each, &reaches));
+        let wanted = Wanted {
+            class,
+            count,
+            each,
+            dearest: self.dearest(layers),
+        };
+        let sent = self.send_round(layers, idle, &self.amounts(&wanted, &reaches));
         // Nobody is under way who could take what waits: then it is not worth waiting for hosts
         // that have not answered yet, nor for better ones.
         if !sent && !others_busy {
             reaches.truncate(idle.len());
-            let amounts = self.amounts(class, count, each, &reaches);
+            let amounts = self.amounts(&wanted, &reaches);
             if !self.send_round(layers, idle, &amounts) {
                 for slot in idle {
                     if self
@@ -197,18 +228,40 @@ impl Farm {
         (reaches, others_busy)
     }
 
+    /// Seconds at speed 1 of the dearest task that waits, where tasks are known one by one.
+    fn dearest(&self, layers: &[LayerId]) -> Option<f64> {
+        let dearest = |layer: &LayerId| {
+            let bulk = &self.layers[layer.index()].queue.bulk;
+            let task = bulk.get(0).filter(|_| bulk.is_dearest_first())?;
+            Some(self.seconds(*layer, self.units(task)))
+        };
+        layers.iter().filter_map(dearest).max_by(f64::total_cmp)
+    }
+
     /// How much each slot shall get, by the policy.
-    fn amounts(&self, class: usize, count: u32, each: f64, reaches: &[Reach]) -> Vec<Amount> {
+    fn amounts(&self, wanted: &Wanted, reaches: &[Reach]) -> Vec<Amount> {
+        let Wanted {
+            class,
+            count,
+            each,
+            dearest,
+        } = *wanted;
         let tasks = |tasks: u32| vec![Amount::Tasks(tasks); reaches.len()];
         match self.job.policy() {
             Policy::Auto => {
-                let shares = whole_shares(count, each, reaches);
+                let shares = shares(wanted, reaches);
                 // While each of these is sent something, none of the others is.
-                let served = shares.iter().filter(|share| **share > 0).count();
+                let served = shares.iter().filter(|share| **share > 0.0).count();
                 let turn_s = served as f64 * self.job.pace().dispatch_interval.as_secs_f64();
-                let part = |(share, reach): (u32, &Reach)| {
-                    let share = self.part_of_share(share, each / reach.speed, turn_s);
-                    Amount::Seconds(f64::from(share) * each)
+                let end = |reach: &Reach| reach.ready + dearest.unwrap_or(0.0) / reach.speed;
+                let soonest = reaches.iter().map(end).fold(f64::INFINITY, f64::min);
+                let part = |(share, reach): (f64, &Reach)| {
+                    let seconds = self.part_of_share(share, each, reach.speed, turn_s);
+                    Amount::Part(Part {
+                        seconds,
+                        more: seconds < share,
+                        dearest: end(reach) <= soonest * (1.0 + 1e-9),
+                    })
                 };
                 shares.into_iter().zip(reaches).map(part).collect()
             }
@@ -233,16 +286,17 @@ impl Farm {
         }
     }
 
-    /// What of a share is sent now, if a task takes so long on that slot and the slot's turn to be
-    /// sent to comes so rarely.
-    fn part_of_share(&self, share: u32, task_s: f64, turn_s: f64) -> u32 {
+    /// What of a share is sent now, if a task takes so long and the slot's turn to be sent to
+    /// comes so rarely.
+    fn part_of_share(&self, share: f64, each: f64, speed: f64, turn_s: f64) -> f64 {
         if !self.job.is_kept() {
             return share;
         }
         let sends = self.job.pace().start_delay.as_secs_f64() * SENDS;
         let shortest = sends.max(KEPT_MIN_S).max(turn_s * TURNS);
-        let least = (shortest / task_s).ceil() as u32;
-        share.div_ceil(2).max(least).min(share)
+        let least = (shortest * speed / each).ceil() * each;
+        let half = (share / each / 2.0).ceil() * each;
+        half.max(least).min(share)
     }
 
     /// Sends to each idle slot in turn. Returns whether anything was sent.
@@ -252,8 +306,11 @@ impl Farm {
         let mut owed = 0.0;
         for (place, (slot, amount)) in idle.iter().zip(amounts).enumerate() {
             let amount = match *amount {
-                Amount::Seconds(0.0) => continue,
-                Amount::Seconds(share) => Amount::Seconds(share + owed),
+                Amount::Part(part) if part.seconds <= 0.0 => continue,
+                Amount::Part(part) => Amount::Part(Part {
+                    seconds: (part.seconds + owed).max(0.0),
+                    ..part
+                }),
                 Amount::Tasks(tasks) => Amount::Tasks(tasks),
             };
             if !self.may_send(*slot) {
@@ -263,8 +320,8 @@ impl Farm {
                 continue;
             };
             sent = true;
-            if let Amount::Seconds(wanted) = amount {
-                owed = wanted - took;
+            if let Amount::Part(part) = amount {
+                owed = part.seconds - took;
             }
         }
         sent
