@@ -129,7 +129,10 @@ impl Farm {
     /// # Panics
     /// When there are more than [`SLOTS_MAX`] slots.
     #[must_use]
-    pub fn new(job: Job, hosts: Vec<HostSpec>) -> Farm {
+    pub fn new(mut job: Job, hosts: Vec<HostSpec>) -> Farm {
+        if job.policy() == Policy::Auto {
+            job.level_alike();
+        }
         let slot_count: u64 = hosts.iter().map(|host| u64::from(host.slots)).sum();
         assert!(
             slot_count <= u64::from(SLOTS_MAX),
@@ -447,10 +450,10 @@ fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
 fn waiting(job: &Job, layer: &Layer) -> Waiting {
     let range = layer.range();
     let units = |task: u32| job.units(task..task + 1);
+    let chosen = job.policy() == Policy::Auto && !layer.is_undivided() && job.takes_lists();
     let first = range.clone().next().map(units);
-    let known = range.clone().any(|task| Some(units(task)) != first);
-    let divided = !layer.is_undivided() && !job.policy().is_undivided();
-    if known && divided && job.policy() == Policy::Auto && job.takes_lists() {
+    let unlike = range.clone().any(|task| Some(units(task)) != first);
+    if chosen && unlike {
         Waiting::dearest_first(range, units)
     } else {
         Waiting::new(range)

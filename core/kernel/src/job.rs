@@ -167,6 +167,9 @@ struct Key {
 
 const NO_TILE: u16 = u16::MAX;
 
+/// Standard deviation, as a part of the mean, below which costs are taken as equal.
+const ALIKE: f64 = 0.25;
+
 /// A layer of a checked job.
 #[derive(Clone, Debug)]
 pub struct Layer {
@@ -342,6 +345,32 @@ impl Job {
     /// Estimated cost of a run of tasks, in microseconds on a host of speed 1.
     pub(crate) fn units(&self, tasks: Range<u32>) -> u64 {
         self.sums[tasks.end as usize] - self.sums[tasks.start as usize]
+    }
+
+    /// Takes the costs of a layer as equal where they deviate little from their mean: history is
+    /// about as wrong as that, and who sorts by its errors is deceived.
+    pub(crate) fn level_alike(&mut self) {
+        let mut sum = 0;
+        let before = std::mem::take(&mut self.sums);
+        let mut sums = Vec::with_capacity(before.len());
+        sums.push(0);
+        for layer in &self.layers {
+            let costs = &before[layer.first as usize..=layer.end as usize];
+            let mean = (costs[costs.len() - 1] - costs[0]) as f64 / layer.range().len() as f64;
+            let units = || costs.windows(2).map(|pair| pair[1] - pair[0]);
+            let off = |units: u64| (units as f64 / mean - 1.0).powi(2);
+            let variance = units().map(off).sum::<f64>() / layer.range().len() as f64;
+            let alike = variance.sqrt() < ALIKE;
+            sums.extend(units().map(|units| {
+                sum += if alike {
+                    (mean.round() as u64).max(1)
+                } else {
+                    units
+                };
+                sum
+            }));
+        }
+        self.sums = sums;
     }
 
     /// The tasks of one frame of a layer; empty where the layer lacks that frame.

@@ -194,6 +194,9 @@ impl Farm {
         let mut picked = carved.tasks.split_off(before);
         picked.sort_by_key(|task| (Reverse(self.units(*task)), *task));
         carved.scatter(picked);
+        // The cheapest last: what is cut off at the end shall be small.
+        let half = before + (carved.tasks.len() - before) / 2;
+        carved.tasks[half..].sort_by_key(|task| (Reverse(self.units(*task)), *task));
     }
 
     /// The task whose cost is nearest to what is still wanted, if it brings it nearer.
