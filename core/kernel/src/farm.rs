@@ -51,6 +51,7 @@ use crate::policy::Policy;
 use crate::time::Time;
 use blame::{Licence, Trouble};
 use class::Class;
+use dispatch::Solved;
 use learn::Learned;
 use queue::Queue;
 use slots::{Host, Slot, Work};
@@ -66,6 +67,8 @@ pub struct Farm {
     hosts: Vec<Host>,
     slots: Vec<Slot>,
     classes: Vec<Class>,
+    /// The last share of each class, while it holds.
+    solved: Vec<Option<Solved>>,
     learned: Learned,
 
     /// How many tasks are in each phase.
@@ -151,6 +154,7 @@ impl Farm {
             layers: layer_states(&job, &class_of),
             slots: Vec::with_capacity(slot_count as usize),
             hosts: Vec::with_capacity(hosts.len()),
+            solved: vec![None; classes.len()],
             classes,
             learned,
             counts: [0; PHASES],
