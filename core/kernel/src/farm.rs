@@ -96,6 +96,8 @@ pub struct Farm {
     stirred: bool,
     /// When slots that are idle now may get something though nothing happens.
     wake: Option<Time>,
+    /// When it makes sense again to look for a segment to cut on a large farm.
+    look_after: Time,
     actions: Vec<Action>,
 }
 
@@ -171,6 +173,7 @@ impl Farm {
             mode: Mode::Running,
             stirred: true,
             wake: None,
+            look_after: Time::ZERO,
             actions: Vec::new(),
             job,
         };

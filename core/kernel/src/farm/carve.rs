@@ -245,7 +245,8 @@ fn even(pick: u32, count: u32, all: u32) -> u32 {
 /// number of the first ones is a fair sample of all.
 fn scattered(count: usize) -> Vec<usize> {
     let mut order = Vec::with_capacity(count);
-    let mut parts = VecDeque::from([0..count]);
+    let mut parts = VecDeque::new();
+    parts.push_back(0..count);
     while let Some(part) = parts.pop_front() {
         if !part.is_empty() {
             let middle = part.start + part.len() / 2;

@@ -486,7 +486,7 @@ impl Farm {
         gates.into_iter().flatten().chain(rests).min()
     }
 
-    fn next_look(&self) -> Time {
+    pub(super) fn next_look(&self) -> Time {
         let part = self.mean_task() * LOOK_PART;
         self.now + Span::from_secs_f64(part.clamp(LOOK_MIN_S, LOOK_MAX_S))
     }
