@@ -23,6 +23,7 @@ mod blame;
 mod carve;
 mod check;
 mod class;
+mod curve;
 mod cut;
 mod dispatch;
 mod learn;
@@ -51,6 +52,7 @@ use crate::policy::Policy;
 use crate::time::Time;
 use blame::{Licence, Trouble};
 use class::Class;
+use curve::Curve;
 use dispatch::Solved;
 use learn::Learned;
 use queue::Queue;
@@ -104,6 +106,8 @@ pub struct Farm {
 #[derive(Clone, Debug)]
 struct LayerState {
     queue: Queue,
+    /// What ended of it, along its tasks.
+    curve: Curve,
     class: usize,
     undivided: bool,
     /// Tasks not committed.
@@ -442,6 +446,7 @@ fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
         .zip(class_of)
         .map(|(layer, class)| LayerState {
             queue: Queue::new(waiting(job, layer)),
+            curve: Curve::new(layer.range()),
             class: *class,
             undivided: layer.is_undivided() || job.policy().is_undivided(),
             left: layer.range().len() as u32,

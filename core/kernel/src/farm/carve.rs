@@ -9,13 +9,16 @@
 use std::cmp::Reverse;
 use std::collections::VecDeque;
 
-use super::Farm;
+use super::{Farm, LayerState};
 use crate::ids::{HostId, LayerId, TaskId};
 
 /// Passes over what waits in which a sample comes close to its amount.
 const PASSES: u32 = 3;
 /// Tasks that are chosen afterwards to fill up what is left.
 const FITTED: u32 = 2;
+
+/// Segments of so many tasks are made of what costs most, as far as is known.
+const FEW: u32 = 2;
 
 /// How much a segment shall hold.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +99,9 @@ impl Farm {
         match amount {
             Amount::Part(part) if self.job.takes_lists() => {
                 if !self.layers[layer.index()].queue.bulk.is_dearest_first() {
+                    if self.job.is_kept() {
+                        self.carve_dearest(layer, &mut carved);
+                    }
                     self.carve_evenly(layer, &mut carved);
                 } else if part.more {
                     self.carve_front(layer, &mut carved);
@@ -145,6 +151,25 @@ impl Farm {
         let queue = &self.layers[layer.index()].queue;
         let mean = (queue.units / u64::from(queue.count().max(1))).max(1);
         u32::try_from(units.saturating_add(mean / 2) / mean).unwrap_or(u32::MAX)
+    }
+
+    /// As far as is known what costs most, that: with a kept renderer slots come again and again,
+    /// and what is left to the end shall be small. Only where tasks are sent by ones and twos, or
+    /// it would be guesses that are sent first.
+    fn carve_dearest(&mut self, layer: LayerId, carved: &mut Carved) {
+        let wanted = self.mean_count(layer, carved.units);
+        if wanted > FEW {
+            return;
+        }
+        let LayerState { queue, curve, .. } = &self.layers[layer.index()];
+        let dearest = curve.dearest().find_map(|range| {
+            let from = queue.bulk.rank(TaskId(range.start));
+            let to = queue.bulk.rank(TaskId(range.end));
+            (from < to).then_some(from + (to - from) / 2)
+        });
+        if let Some(rank) = dearest {
+            self.carve_at(layer, rank, carved);
+        }
     }
 
     /// At even distances along the layer.

@@ -184,8 +184,12 @@ impl Farm {
     fn learn(&mut self, slot: SlotId, task: TaskId, took: Span) {
         let layer = self.job.layer_of(task).index();
         let host = self.slots[slot.index()].host;
-        self.learned
-            .rendered(layer, host.index(), self.job.cost(task), took);
+        let cost = self.job.cost(task);
+        let normal = took.as_secs_f64() * self.learned.speed(host.index());
+        self.layers[layer]
+            .curve
+            .add(task, normal, cost.as_secs_f64());
+        self.learned.rendered(layer, host.index(), cost, took);
         self.clear_host(host);
         let sent = self.slots[slot.index()]
             .segment()

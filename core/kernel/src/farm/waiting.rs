@@ -131,6 +131,19 @@ impl Waiting {
         }
     }
 
+    /// How many of the tasks before this one wait; where the axis is the order of tasks.
+    pub fn rank(&self, task: TaskId) -> u32 {
+        let place = (task.0 - self.first) as usize;
+        let (mut node, mut sum) = (place / BITS, 0);
+        let below = |word: &u64| (word & ((1 << (place % BITS)) - 1)).count_ones();
+        sum += self.words.get(node).map_or(0, below);
+        while node > 0 {
+            sum += self.tree[node];
+            node &= node - 1;
+        }
+        sum
+    }
+
     /// The place of the waiting task before which so many others wait along the axis.
     fn find(&self, rank: u32) -> Option<usize> {
         if rank >= self.count {
@@ -205,6 +218,8 @@ mod tests {
                         expected.inspect(|task| { plain.remove(task); });
                     }
                 }
+                let before = plain.iter().filter(|other| **other < task).count();
+                prop_assert_eq!(waiting.rank(task) as usize, before);
                 prop_assert_eq!(waiting.count() as usize, plain.len());
                 prop_assert!(waiting.iter().eq(plain.iter().copied()));
             }
