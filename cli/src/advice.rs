@@ -16,11 +16,27 @@ fn no_host(message: impl Into<String>) -> Presentable {
     }
 }
 
+fn adapter_fault(message: impl Into<String>) -> Presentable {
+    Presentable::fault(message)
+        .hint("this is a fault of the adapter, not of your scene; tell whoever wrote it")
+}
+
+/// What to do where no host is left, by what was the last one's reason.
+fn host_advice(no_renderer: bool) -> &'static str {
+    if no_renderer {
+        "install the renderer there, or name it in farm.toml: programs = { ADAPTER = \"/path\" }"
+    } else {
+        "try by hand what farm.toml reaches the host by; it must lead to `framewright worker`"
+    }
+}
+
 impl From<PrepareError> for Presentable {
     fn from(error: PrepareError) -> Self {
         let text = with_causes(&error);
         match error {
-            PrepareError::Scene { .. } => Self::usage(text).hint("check the path and its permissions"),
+            PrepareError::Scene { .. } => {
+                Self::usage(text).hint("check the path and its permissions")
+            }
             PrepareError::NotAFile { .. } => Self::usage(text).hint("name the scene file itself"),
             PrepareError::NotUtf8 { .. } => {
                 Self::usage(text).hint("rename it, or make a link with another name")
@@ -29,9 +45,9 @@ impl From<PrepareError> for Presentable {
             PrepareError::Adapter(error) => (*error).into(),
             PrepareError::Settings(error) => error.into(),
             PrepareError::Inspect(error) => error.into(),
-            PrepareError::NoHost { .. } => no_host(text).hint(
-                "install the renderer there, or name it in farm.toml: programs = { ADAPTER = \"/path\" }",
-            ),
+            PrepareError::NoHost { no_renderer, .. } => {
+                no_host(text).hint(host_advice(no_renderer))
+            }
             PrepareError::Frames { .. } => {
                 Self::usage(text).hint("frames are written 1-300, 1-100x2, 1,5,9-20 or 1-100,!50")
             }
@@ -47,12 +63,21 @@ impl From<PrepareError> for Presentable {
 impl From<ChooseError> for Presentable {
     fn from(error: ChooseError) -> Self {
         let text = with_causes(&error);
+        let list = "`framewright adapters list` shows all adapters and where each was found";
         match error {
-            ChooseError::UnknownId { .. } => {
-                Self::usage(text).hint("`framewright adapters list` shows all adapters")
+            ChooseError::Fault(_) => adapter_fault(text),
+            // One that could not say what it is may be the one that is wanted.
+            ChooseError::UnknownId { broken, .. }
+            | ChooseError::UnknownExtension { broken, .. }
+                if broken.iter().any(|adapter| adapter.is_fault) =>
+            {
+                adapter_fault(text)
             }
-            ChooseError::Broken { .. } => {
-                Self::usage(text).hint("`framewright adapters list` shows where each was found")
+            ChooseError::UnknownId { .. } | ChooseError::Broken { .. } => {
+                Self::usage(text).hint(list)
+            }
+            ChooseError::UnknownExtension { broken, .. } if !broken.is_empty() => {
+                Self::usage(text).hint(list)
             }
             ChooseError::UnknownExtension { .. } => {
                 Self::usage(text).hint("name the adapter with --adapter ID")
@@ -63,14 +88,13 @@ impl From<ChooseError> for Presentable {
 
 impl From<AdapterFault> for Presentable {
     fn from(error: AdapterFault) -> Self {
-        Self::fault(with_causes(&error))
-            .hint("this is a fault of the adapter, not of your scene; tell whoever wrote it")
+        adapter_fault(with_causes(&error))
     }
 }
 
 impl From<SettingsError> for Presentable {
     fn from(error: SettingsError) -> Self {
-        Self::usage(with_causes(&error))
+        Self::usage(with_causes(&error)).hint("settings are given as --set KEY=VALUE")
     }
 }
 
@@ -90,11 +114,9 @@ impl From<ActivityError> for Presentable {
         let text = with_causes(&error);
         match error {
             ActivityError::Link(_) | ActivityError::Lost(_) | ActivityError::TooLong { .. } => {
-                no_host(text)
+                no_host(text).hint(host_advice(false))
             }
-            ActivityError::NoProgram { .. } => no_host(text).hint(
-                "install it, or name it in farm.toml: programs = { ADAPTER = \"/path\" }",
-            ),
+            ActivityError::NoProgram { .. } => no_host(text).hint(host_advice(true)),
             ActivityError::Adapter(error) => (*error).into(),
             ActivityError::Failed { verdict, hint, .. } => {
                 let exit = match verdict {

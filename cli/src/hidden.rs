@@ -5,22 +5,37 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use framewright_core::adapters::adapter_host_main;
-use framewright_worker::{Farewell, WorkerOptions};
+use framewright_worker::{Farewell, WorkerOptions, watch_main};
 
 use crate::args::low::Format;
 use crate::exit::Exit;
 use crate::problem::{Presentable, with_causes};
 use crate::stub_render;
 
+/// The process that ends what a killed worker left.
+const WATCH: &str = "worker-watch";
+
 /// Carries out a hidden command, if the first word is one.
 pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
     let rest = words.get(2..).unwrap_or_default();
     match words.get(1)?.to_str()? {
         "worker" => Some(worker(rest)),
+        WATCH => Some(watch(rest)),
         "adapter-host" => Some(adapter_host_main(rest)),
         "stub-render" => Some(stub_render::main(rest.iter().cloned())),
         _ => None,
     }
+}
+
+/// `worker-watch PID`: started by the worker with that process id, whose end closes our input.
+fn watch(rest: &[OsString]) -> ExitCode {
+    let pid = rest.first().and_then(|word| word.to_str()?.parse().ok());
+    let Some(pid) = pid else {
+        let message = "worker-watch takes a worker's process id".to_owned();
+        return failed(Presentable::usage(message));
+    };
+    watch_main(pid, std::io::stdin());
+    ExitCode::SUCCESS
 }
 
 /// The far end of a link. What it is to do comes through its standard input, so it takes no words.
@@ -41,7 +56,13 @@ fn worker(rest: &[OsString]) -> ExitCode {
             )));
         }
     };
-    let exit = match framewright_worker::worker_main(stdin, stdout, &WorkerOptions::default()) {
+    let options = WorkerOptions {
+        watch: std::env::current_exe()
+            .ok()
+            .map(|executable| vec![executable.into(), WATCH.into()]),
+        ..WorkerOptions::default()
+    };
+    let exit = match framewright_worker::worker_main(stdin, stdout, &options) {
         Ok(Farewell::Bye | Farewell::ControllerGone | Farewell::LeaseExpired) => Exit::Done,
         Ok(Farewell::Signalled) => Exit::Terminated,
         Ok(Farewell::Refused { why }) => {

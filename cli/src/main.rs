@@ -79,12 +79,12 @@ fn run(words: &[OsString], format: &mut Format) -> Result<Exit, Presentable> {
             commands::print(text.as_bytes())?;
             Ok(Exit::Done)
         }
-        Err(error) if *format == Format::Json => Err(args::usage_problem(&error)),
-        Err(error) => {
-            // clap's own words, with its usage line and its colours.
+        // Without a command, what there is to choose from is what helps.
+        Err(error) if *format == Format::Human && args::is_nothing_typed(&error) => {
             let _ = error.print();
             Ok(Exit::Usage)
         }
+        Err(error) => Err(args::usage_problem(&error)),
     }
 }
 

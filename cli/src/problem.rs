@@ -51,6 +51,7 @@ impl Presentable {
     /// A promise for a later version.
     pub(crate) fn not_yet(what: &str) -> Self {
         Self::usage(format!("{what} is not possible yet"))
+            .hint("leave it out; whole frames are shared out, each in one file")
     }
 
     /// The same with advice.
@@ -114,13 +115,33 @@ impl Presentable {
 
 impl From<KeysError> for Presentable {
     fn from(error: KeysError) -> Self {
-        Self::usage(error.to_string())
+        let hint = keys_hint(&error);
+        Self::usage(error.to_string()).hint(hint)
     }
 }
 
-impl From<QuantityError> for Presentable {
-    fn from(error: QuantityError) -> Self {
-        Self::usage(error.to_string())
+fn keys_hint(error: &KeysError) -> &'static str {
+    match error {
+        KeysError::Read { .. } => "check the path; it counts from the current folder",
+        KeysError::Syntax { .. } => {
+            "the file is TOML: lines like key = \"text\" or key = 3, below headings like [set]"
+        }
+        KeysError::UnknownKey { .. } | KeysError::Value { .. } => {
+            "correct that line, or take it out"
+        }
+    }
+}
+
+impl Presentable {
+    /// A number with a unit that cannot be meant, and the option that it was given with.
+    pub(crate) fn quantity(option: &str, error: &QuantityError) -> Self {
+        let text = error.to_string();
+        match text.split_once(": write ") {
+            Some((what, right)) => {
+                Self::usage(format!("{option}: {what}")).hint(format!("write {right}"))
+            }
+            None => Self::usage(format!("{option}: {text}")),
+        }
     }
 }
 
@@ -195,11 +216,11 @@ impl From<LockError> for Presentable {
 impl From<FarmError> for Presentable {
     fn from(error: FarmError) -> Self {
         let hint = match &error {
-            FarmError::File(_) => None,
+            FarmError::File(error) => Some(keys_hint(error)),
             FarmError::Empty { .. } => {
                 Some("add a host: [[host]], name = \"here\", link = \"local\"")
             }
-            FarmError::NoSuchHost { .. } => None,
+            FarmError::NoSuchHost { .. } => Some("--host takes the names of [[host]] tables"),
             FarmError::SshNotYet { .. } => Some(
                 "leave it out with --host, use --local N, or reach it by a launcher: link = \"command\"",
             ),

@@ -94,7 +94,7 @@ fn bad_input_is_a_sentence_on_stderr_and_exit_2() {
             &["render", "--", "-odd.blend"],
             "there is no scene -odd.blend",
         ),
-        (&["render", "shot.blend", "-f", ""], "--frames : "),
+        (&["render", "shot.blend", "-f", ""], "--frames \"\": "),
         (
             &["render", "shot.blend", "-f", "10-1"],
             "--frames 10-1: frames 10 to 1 run backwards; write 1-10",

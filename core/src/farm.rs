@@ -179,7 +179,7 @@ impl Farm {
                 return Err(FarmError::NoSuchHost {
                     file: self.file.display().to_string(),
                     name: name.clone(),
-                    nearest: crate::keys::nearest(name, known).map(str::to_owned),
+                    nearest: crate::nearest::nearest(name, known).map(str::to_owned),
                 });
             }
         }

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::nearest::nearest;
+
 /// Largest file that is read; such files are written by hand.
 const FILE_BYTES_MAX: u64 = 4 << 20;
 
@@ -486,39 +488,6 @@ fn kind_of(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// The word that was probably meant, if one is near enough: a third of its letters may differ.
-#[must_use]
-pub fn nearest<'w>(typed: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
-    let typed = typed.to_lowercase().replace('_', "-");
-    words
-        .into_iter()
-        .map(|word| {
-            (
-                distance(&typed, &word.to_lowercase().replace('_', "-")),
-                word,
-            )
-        })
-        .filter(|(away, word)| *away <= 1 + word.chars().count() / 3)
-        .min_by_key(|(away, _)| *away)
-        .map(|(_, word)| word)
-}
-
-/// Levenshtein distance, in letters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 /// A path from a hand-written file: relative ones count from that file's folder.
 #[must_use]
 pub fn beside(file: &Path, path: &str) -> PathBuf {
@@ -577,12 +546,5 @@ mod tests {
         let document = Document::new("x", "a = 'gpu, big'\nb = ['gpu', 'big']\n");
         let mut table = document.table().unwrap();
         assert_eq!(table.words("a").unwrap(), table.words("b").unwrap());
-    }
-
-    #[test]
-    fn the_nearest_word_is_near() {
-        assert_eq!(nearest("ouput", ["output", "overwrite"]), Some("output"));
-        assert_eq!(nearest("keep_going", ["keep-going"]), Some("keep-going"));
-        assert_eq!(nearest("xyz", ["output"]), None);
     }
 }

@@ -5,6 +5,7 @@ pub mod farm;
 pub mod keys;
 pub mod link;
 pub mod names;
+pub mod nearest;
 pub mod output;
 pub mod quantity;
 pub mod request;

@@ -547,7 +547,7 @@ async fn a_world_writable_adapter_is_refused_and_named() {
     let error = choose(&found, Wanted::Id("printing")).unwrap_err();
     let name = library.canonicalize().unwrap();
     let why = format!(
-        "{0} is not trusted: {0} can be written by everyone (chmod o-w it)",
+        "{0} is not trusted: it can be written by everyone (chmod o-w it)",
         name.display()
     );
     assert_eq!(

@@ -553,6 +553,12 @@ pub struct Scene {
     /// `none`. Empty = the description's first.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub output: String,
+    /// Names of the channels that a picture of the asked-for format has at least, as they are in
+    /// the file: `R`, `G`, `B`, `A`, `Y`, or `beauty.R`. What lacks one is no good picture. Empty =
+    /// not known.
+    pub channels: Vec<String>,
+    /// The scene is loaded again for each segment, whatever the renderer can.
+    pub reloaded: bool,
     /// Files that the scene needs, itself excluded.
     pub assets: Vec<Asset>,
     /// Whether frames may be tiled.

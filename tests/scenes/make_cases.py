@@ -189,9 +189,17 @@ def stereo(folder):
     scene.render.image_settings.views_format = "INDIVIDUAL"
 
 
+def simulated(folder):
+    """A cloth that falls and is not baked: each frame depends on the frames before."""
+    scene, cube = start()
+    cube.animation_data_clear()
+    cube.modifiers.new("subdivided", "SUBSURF").subdivision_type = "SIMPLE"
+    cube.modifiers.new("cloth", "CLOTH")
+
+
 CASES = [plain, no_camera, missing_texture, missing_library, refused_driver, script_raises,
          handler_raises, denoise, denoise_node, engine_missing, movie, no_overwrite, file_output,
-         stereo]
+         stereo, simulated]
 
 
 def main():

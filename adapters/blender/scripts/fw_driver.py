@@ -15,6 +15,7 @@ import bpy
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fw_look
 import fw_prepare
+import fw_simulation
 import fw_wire
 
 # Characters that mean something to some Blender in an output path, and the longest path that
@@ -99,6 +100,7 @@ def main():
     setup = fw_wire.setup()
     try:
         scene = fw_prepare.prepare(setup)
+        fw_simulation.simulate_once(scene)
     except fw_prepare.Refused as refused:
         fw_wire.say("refused", reason=refused.reason, why=str(refused))
         return

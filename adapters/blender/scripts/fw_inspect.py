@@ -9,6 +9,7 @@ import bpy
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import fw_assets
 import fw_prepare
+import fw_simulation
 import fw_wire
 
 # More than this many of a kind are counted, not told one by one.
@@ -49,39 +50,15 @@ def picture_size(render):
 
 
 def channels(image):
-    """What the written file's channels are called; empty for multi-layer files."""
-    if image.file_format == "OPEN_EXR_MULTILAYER":
+    """What channels the written file has at least; empty where that cannot be told.
+
+    Layers name the channels of multi-layer files, and versions of Blender do not agree on those
+    of a grey EXR.
+    """
+    layered = image.file_format == "OPEN_EXR_MULTILAYER"
+    if layered or (image.file_format == "OPEN_EXR" and image.color_mode == "BW"):
         return []
     return {"BW": ["Y"], "RGB": ["R", "G", "B"]}.get(image.color_mode, ["R", "G", "B", "A"])
-
-
-def simulations(scene):
-    """Names of what is simulated and not baked: its frames depend on the frames before."""
-    found = []
-    world = scene.rigidbody_world
-    if world is not None and world.enabled and not world.point_cache.is_baked:
-        found.append("rigid bodies")
-    for thing in scene.objects:
-        for modifier in thing.modifiers:
-            if modifier.show_render and unbaked(modifier):
-                found.append("%s of %s" % (modifier.type.lower().replace("_", " "), thing.name))
-    return found
-
-
-def unbaked(modifier):
-    if modifier.type in {"CLOTH", "SOFT_BODY"}:
-        return not modifier.point_cache.is_baked
-    if modifier.type == "DYNAMIC_PAINT" and modifier.canvas_settings is not None:
-        return any(one.is_active and not one.point_cache.is_baked
-                   for one in modifier.canvas_settings.canvas_surfaces)
-    if modifier.type == "PARTICLE_SYSTEM":
-        system = modifier.particle_system
-        moves = system.settings.type == "EMITTER" or system.use_hair_dynamics
-        return moves and system.settings.physics_type != "NO" and not system.point_cache.is_baked
-    if modifier.type == "NODES":
-        return any(node.bl_idname == "GeometryNodeSimulationOutput"
-                   for node in fw_prepare.nodes_below(modifier.node_group))
-    return False
 
 
 def tiling(scene, settings, wanted):
@@ -173,7 +150,7 @@ def warnings(scene, settings, own_format):
         yield "the scene renders %d views" % fw_prepare.views(scene)
     if not render.use_overwrite:
         yield "the scene says not to overwrite files; framewright decides that by itself"
-    for name in simulations(scene):
+    for name in fw_simulation.unbaked(scene):
         yield "%s: simulated and not baked, so frames depend on the frames before" % name
     for name in fw_assets.missing_blocks()[:10]:
         yield "linked data-block %s is missing from its library" % name
@@ -193,7 +170,7 @@ def facts(scene, setup, own_format):
         "camera": scene.camera.name if scene.camera else None,
         "cameras": [thing.name for thing in scene.objects if thing.type == "CAMERA"][:100],
         "engine": render.engine,
-        "undivided": bool(simulations(scene)),
+        "undivided": bool(fw_simulation.unbaked(scene)),
         "tiles": {"exact": exact, "margin": margin, "why": why},
         "layer_split": {"exact": split, "why": split_why},
         "format": own_format,

@@ -5,6 +5,7 @@ versions are compared here, where it can still be said in words. Runs with `-P` 
 name on the command line, because Blender takes its arguments in order.
 """
 
+import ctypes
 import gzip
 import os
 import sys
@@ -16,14 +17,60 @@ import fw_wire
 
 EXIT_REFUSED = 91
 
+ZSTD = b"\x28\xb5\x2f\xfd"
+# Enough for the first block of a frame at its largest.
+PACKED_BYTES = 1 << 18
+
 
 def first_bytes(path, count):
     with open(path, "rb") as file:
         head = file.read(count)
+        if head[:4] == ZSTD:
+            file.seek(0)
+            return unpacked(file.read(PACKED_BYTES), count) or head
     if head[:2] == b"\x1f\x8b":
         with gzip.open(path, "rb") as file:
             head = file.read(count)
     return head
+
+
+class Buffer(ctypes.Structure):
+    """ZSTD_inBuffer and ZSTD_outBuffer, which have the same shape."""
+
+    _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_size_t), ("at", ctypes.c_size_t)]
+
+
+def unpacked(packed, count):
+    """The first bytes of what was packed with zstd, or None where nothing here can unpack it.
+
+    This Python has no zstd before 3.14, but a distribution's Blender brings the library with it.
+    """
+    try:
+        zstd = ctypes.CDLL("libzstd.so.1")
+        for name, result, arguments in (
+                ("ZSTD_createDStream", ctypes.c_void_p, []),
+                ("ZSTD_freeDStream", ctypes.c_size_t, [ctypes.c_void_p]),
+                ("ZSTD_isError", ctypes.c_uint, [ctypes.c_size_t]),
+                ("ZSTD_decompressStream", ctypes.c_size_t,
+                 [ctypes.c_void_p, ctypes.POINTER(Buffer), ctypes.POINTER(Buffer)])):
+            function = getattr(zstd, name)
+            function.restype, function.argtypes = result, arguments
+    except (OSError, AttributeError):
+        return None
+    room = ctypes.create_string_buffer(count)
+    source = ctypes.create_string_buffer(packed, len(packed))
+    out = Buffer(ctypes.addressof(room), count, 0)
+    into = Buffer(ctypes.addressof(source), len(packed), 0)
+    stream = zstd.ZSTD_createDStream()
+    try:
+        while out.at < out.size:
+            before = (out.at, into.at)
+            left = zstd.ZSTD_decompressStream(stream, ctypes.byref(out), ctypes.byref(into))
+            if zstd.ZSTD_isError(left) or (out.at, into.at) == before:
+                return None
+    finally:
+        zstd.ZSTD_freeDStream(stream)
+    return room.raw
 
 
 def file_version(head):
@@ -43,7 +90,7 @@ def file_version(head):
 def kind(head):
     if head[:7] == b"BLENDER":
         return "blend"
-    if head[:4] == b"\x28\xb5\x2f\xfd":
+    if head[:4] == ZSTD:
         return "zstd"
     return "unknown"
 

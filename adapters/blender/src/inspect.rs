@@ -135,9 +135,21 @@ impl Inspect {
             layer.undivided = facts.undivided;
         }
         let mut warnings = std::mem::take(&mut self.warnings);
-        warnings.extend(self.clues.warnings());
+        // What is told by name already needs no second sentence in Blender's words.
+        let is_told = |text: &String| {
+            let mut missing = self.assets.iter().filter(|asset| asset.missing);
+            missing.any(|asset| text.contains(&asset.path))
+        };
+        warnings.extend(
+            self.clues
+                .warnings()
+                .into_iter()
+                .filter(|text| !is_told(text)),
+        );
         Scene {
             output: String::new(),
+            channels: facts.channels,
+            reloaded: false,
             first: facts.first,
             last: facts.last,
             step: facts.step,

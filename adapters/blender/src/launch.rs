@@ -17,7 +17,7 @@ use crate::settings::Settings;
 pub const EXIT_PYTHON: i32 = 90;
 
 /// A script, by its file name.
-const SCRIPTS: [(&str, &str); 8] = [
+const SCRIPTS: [(&str, &str); 9] = [
     ("fw_wire.py", include_str!("../scripts/fw_wire.py")),
     (
         "fw_preflight.py",
@@ -26,6 +26,10 @@ const SCRIPTS: [(&str, &str); 8] = [
     ("fw_assets.py", include_str!("../scripts/fw_assets.py")),
     ("fw_prepare.py", include_str!("../scripts/fw_prepare.py")),
     ("fw_look.py", include_str!("../scripts/fw_look.py")),
+    (
+        "fw_simulation.py",
+        include_str!("../scripts/fw_simulation.py"),
+    ),
     ("fw_inspect.py", include_str!("../scripts/fw_inspect.py")),
     ("fw_driver.py", include_str!("../scripts/fw_driver.py")),
     ("fw_oneshot.py", include_str!("../scripts/fw_oneshot.py")),

@@ -108,6 +108,7 @@ pub struct Facts {
     pub cameras: Vec<String>,
     pub engine: String,
     pub undivided: bool,
+    pub channels: Vec<String>,
     pub tiles: framewright_plugin_api::data::Tiling,
     pub layer_split: framewright_plugin_api::data::LayerSplit,
 }

@@ -66,6 +66,7 @@ impl Session for Probe {
 /// What is in this scene?
 pub struct Inspect {
     scene: String,
+    layer_names: bool,
     concluded: bool,
 }
 
@@ -76,6 +77,10 @@ impl Inspect {
         out.run(Run::new(RUN, argv));
         Self {
             scene: scene.to_owned(),
+            layer_names: open
+                .settings
+                .get("channels")
+                .is_some_and(|how| how == "layer"),
             concluded: false,
         }
     }
@@ -90,7 +95,7 @@ impl Inspect {
             return;
         }
         match serde_json::from_str::<Inspection>(text) {
-            Ok(inspection) => out.scene(inspection.into_scene(&self.scene)),
+            Ok(inspection) => out.scene(inspection.into_scene(&self.scene, self.layer_names)),
             Err(error) => out.failed(
                 Verdict::AdapterFault,
                 format!("the stub renderer told of its scene what is not understood: {error}"),

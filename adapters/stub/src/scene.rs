@@ -51,8 +51,9 @@ struct TileFacts {
 }
 
 impl Inspection {
-    /// The same for framewright. `path` gives the scene its name.
-    pub fn into_scene(self, path: &str) -> Scene {
+    /// The same for framewright. `path` gives the scene its name; with `layer_names`, channels
+    /// carry the layer's name.
+    pub fn into_scene(self, path: &str, layer_names: bool) -> Scene {
         let declared = |seconds| Cost::new(seconds, Basis::Declared);
         let mut warnings = self.warnings;
         if !self.sticky {
@@ -80,6 +81,8 @@ impl Inspection {
                 frame_s: declared(self.frame_s),
             },
             memory_bytes: self.memory_bytes,
+            channels: channels(layer_names),
+            reloaded: !self.sticky,
             output: if self.output == "none" {
                 "none".to_owned()
             } else {
@@ -120,9 +123,17 @@ impl LayerFacts {
             memory_bytes: self.memory_bytes,
             tags: self.tags,
             undivided: self.undivided,
-            passes: ["R", "G", "B", "A"].map(str::to_owned).to_vec(),
+            passes: channels(false),
             used: true,
         }
+    }
+}
+
+/// What every picture has. Which layers are in it, and so which names, is a task's business.
+fn channels(layer_names: bool) -> Vec<String> {
+    match layer_names {
+        true => Vec::new(),
+        false => ["R", "G", "B", "A"].map(str::to_owned).to_vec(),
     }
 }
 
@@ -132,4 +143,33 @@ fn scene_name(path: &str) -> String {
         .map(|name| name.to_string_lossy());
     let name = name.as_deref().unwrap_or(path);
     name.strip_suffix(".stub.toml").unwrap_or(name).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scene(sticky: bool, layer_names: bool) -> Scene {
+        let text = format!(
+            r#"{{"first":1,"last":2,"step":1,"fps":24.0,"width":4,"height":4,"layers":[],
+                "load_s":1.0,"call_s":0.0,"frame_s":1.0,"memory_bytes":0,"output":"",
+                "tiles":{{"exact":true,"margin":0}},"sticky":{sticky},"warnings":[]}}"#
+        );
+        let inspection: Inspection = serde_json::from_str(&text).expect("an inspection");
+        inspection.into_scene("/scenes/shot.stub.toml", layer_names)
+    }
+
+    #[test]
+    fn a_scene_that_is_not_sticky_is_loaded_for_each_segment() {
+        assert!(!scene(true, false).reloaded);
+        let reloaded = scene(false, false);
+        assert!(reloaded.reloaded);
+        assert!(reloaded.warnings[0].contains("sticky = false"));
+    }
+
+    #[test]
+    fn channels_are_promised_where_their_names_are_known() {
+        assert_eq!(scene(true, false).channels, ["R", "G", "B", "A"]);
+        assert_eq!(scene(true, true).channels, [""; 0]);
+    }
 }

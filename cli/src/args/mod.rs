@@ -51,7 +51,12 @@ pub(crate) fn asks_for_json(words: &[OsString]) -> bool {
         .any(|(word, next)| word == "--format=json" || (word == "--format" && next == "json"))
 }
 
-/// clap's own error, for scripts: its first paragraph is the sentence, its tip the hint.
+/// Whether nothing was asked for at all, which is answered by the help.
+pub(crate) fn is_nothing_typed(error: &clap::Error) -> bool {
+    error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+}
+
+/// clap's own error as a sentence: its first paragraph is the sentence, its tip the hint.
 pub(crate) fn usage_problem(error: &clap::Error) -> Presentable {
     let text = error.render().to_string();
     let mut paragraphs = text

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use framewright_core::quantity::{Bytes, parse_duration, parse_segment_size};
+use framewright_core::quantity::{Bytes, QuantityError, parse_duration, parse_segment_size};
 use framewright_core::request::{Policy, Request, Split};
 
 use super::hosts::{self, Chosen};
@@ -76,7 +76,7 @@ pub(crate) fn settle(
         segment: args
             .segment
             .as_deref()
-            .map(parse_segment_size)
+            .map(|text| in_option("--segment", parse_segment_size(text)))
             .transpose()?,
         priority: args.priority.clone(),
         output: args
@@ -90,7 +90,7 @@ pub(crate) fn settle(
         memory_bytes: args
             .memory
             .as_deref()
-            .map(|text| text.parse::<Bytes>().map(|bytes| bytes.0))
+            .map(|text| in_option("--memory", text.parse::<Bytes>()).map(|bytes| bytes.0))
             .transpose()?,
         hosts,
         limits,
@@ -159,8 +159,10 @@ fn scene(typed: Option<&Path>, around: &Surroundings) -> Result<PathBuf, Present
     };
     let path = around.working_folder.join(typed);
     let name = shown(typed);
-    let cannot =
-        |why: std::io::Error| Presentable::usage(format!("cannot read the scene {name}: {why}"));
+    let cannot = |why: std::io::Error| {
+        Presentable::usage(format!("cannot read the scene {name}: {why}"))
+            .hint("have it made readable for you, or check the path")
+    };
     let metadata = match std::fs::metadata(&path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -176,9 +178,10 @@ fn scene(typed: Option<&Path>, around: &Surroundings) -> Result<PathBuf, Present
         );
     }
     if !metadata.is_file() {
-        return Err(Presentable::usage(format!(
-            "{name} is no file that a scene can be read from"
-        )));
+        return Err(
+            Presentable::usage(format!("{name} is no file that a scene can be read from"))
+                .hint("name the scene's file"),
+        );
     }
     File::open(&path).map_err(cannot)?;
     let absolute = std::path::absolute(&path).map_err(cannot)?;
@@ -205,7 +208,8 @@ fn frame_set(option: &str, text: &str) -> Result<(), Presentable> {
         )));
     }
     engine::check_frame_set(text).map_err(|why| {
-        Presentable::usage(format!("{option} {}: {why}", printable(text)))
+        let typed = if text.is_empty() { "\"\"" } else { text };
+        Presentable::usage(format!("{option} {}: {why}", printable(typed)))
             .hint("frames are written like 1-300, 1-100x2, 1,5,9-20 or 1-100,!50")
     })
 }
@@ -260,12 +264,17 @@ fn retries(typed: Option<u32>) -> Result<u32, Presentable> {
         Some(retries) if retries <= RETRIES_MAX => Ok(retries),
         Some(retries) => Err(Presentable::usage(format!(
             "--retries {retries} is too many: at most {RETRIES_MAX}"
-        ))),
+        ))
+        .hint(format!("leave it out for {RETRIES}"))),
     }
 }
 
+fn in_option<T>(option: &str, read: Result<T, QuantityError>) -> Result<T, Presentable> {
+    read.map_err(|error| Presentable::quantity(option, &error))
+}
+
 fn task_limit(text: &str) -> Result<f64, Presentable> {
-    let limit = parse_duration(text)?;
+    let limit = in_option("--task-limit", parse_duration(text))?;
     if limit.is_zero() {
         return Err(
             Presentable::usage("--task-limit 0 would let no task finish")
@@ -286,7 +295,8 @@ fn settings(typed: &[String]) -> Result<BTreeMap<String, String>, Presentable> {
                 return Err(Presentable::usage(format!(
                     "--set {} is no KEY=VALUE",
                     printable(pair)
-                )));
+                ))
+                .hint("write it like --set samples=64"));
             }
         }
     }

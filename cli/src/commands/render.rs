@@ -38,6 +38,7 @@ pub(crate) fn run(
     let (display, sink) = Display::start(
         &common,
         args.events.as_deref(),
+        opening(&wanted),
         warnings,
         around.terminal_moves,
     )?;
@@ -83,5 +84,19 @@ fn exit(outcome: &Outcome, listener: &signals::Listener) -> Exit {
         JobEnd::Failed | JobEnd::Cancelled => Exit::Failed,
         JobEnd::Interrupted if outcome.disk_full => Exit::Failed,
         JobEnd::Interrupted => listener.exit(),
+    }
+}
+
+/// What is done before there is a job.
+fn opening(wanted: &Wanted) -> String {
+    match wanted {
+        Wanted::New(request) => {
+            let name = request
+                .scene
+                .file_name()
+                .unwrap_or(request.scene.as_os_str());
+            format!("reading {}", name.to_string_lossy())
+        }
+        Wanted::Resume(job) => format!("looking at what job {job} has done"),
     }
 }

@@ -28,10 +28,25 @@ pub(crate) struct Bars {
     more: Option<ProgressBar>,
     notices: Notices,
     colours: bool,
+    opening: Opening,
+}
+
+/// What is done before there is a job. Looking into a large scene takes minutes, and a terminal
+/// that stays dark that long looks dead.
+pub(crate) struct Opening {
+    /// `reading shot.blend`
+    pub(crate) what: String,
+    /// Since when.
+    pub(crate) since: Timestamp,
 }
 
 impl Bars {
-    pub(crate) fn new(target: ProgressDrawTarget, loudness: Loudness, colours: bool) -> Self {
+    pub(crate) fn new(
+        target: ProgressDrawTarget,
+        loudness: Loudness,
+        colours: bool,
+        opening: Opening,
+    ) -> Self {
         let multi = MultiProgress::with_draw_target(target);
         let overall = multi.add(ProgressBar::new(0));
         Self {
@@ -41,6 +56,7 @@ impl Bars {
             more: None,
             notices: Notices::new(loudness),
             colours,
+            opening,
         }
     }
 
@@ -60,6 +76,10 @@ impl Bars {
     /// Draws what the tally says, on a terminal of this size.
     pub(crate) fn draw(&mut self, tally: &Tally, now: Timestamp, columns: u16, rows: u16) {
         if tally.job.is_none() {
+            let clock = clock(seconds(self.opening.since, now));
+            self.overall.set_style(line_style());
+            self.overall
+                .set_message(format!("{}  {clock}", printable(&self.opening.what)));
             return;
         }
         self.overall.set_style(overall_style(columns));
@@ -228,7 +248,7 @@ mod tests {
             let target = ProgressDrawTarget::term_like(Box::new(term.clone()));
             Self {
                 term,
-                bars: Bars::new(target, Loudness::Normal, false),
+                bars: Bars::new(target, Loudness::Normal, false, opening()),
                 tally: Tally::default(),
                 columns,
                 rows,
@@ -245,6 +265,21 @@ mod tests {
             self.bars.overall.force_draw();
             self.term.contents()
         }
+    }
+
+    fn opening() -> Opening {
+        Opening {
+            what: "reading shot.blend".to_owned(),
+            since: time(0),
+        }
+    }
+
+    #[test]
+    fn before_there_is_a_job_the_scene_is_being_read() {
+        let mut screen = Screen::new(12, 100);
+        assert_eq!(screen.after(75, &[]), "reading shot.blend  1:15");
+        let text = screen.after(76, &[at(76, started(300))]);
+        assert!(!text.contains("reading"), "{text}");
     }
 
     fn running_job() -> Vec<Stamped> {

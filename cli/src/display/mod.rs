@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use crate::args::low::{Common, Format};
 use crate::problem::Presentable;
 use crate::stream::{EventSink, EventSource, Next, channel};
-use bars::{Bars, DRAWS_A_SECOND};
+use bars::{Bars, DRAWS_A_SECOND, Opening};
 use events_file::EventsFile;
 use lines::Lines;
 pub(crate) use notices::{Loudness, Notice};
@@ -59,10 +59,11 @@ pub(crate) fn colours() -> bool {
 }
 
 impl Display {
-    /// Starts it. `warnings` are told first.
+    /// Starts it. `warnings` are told first; `opening` is what is done until there is a job.
     pub(crate) fn start(
         common: &Common,
         events: Option<&Path>,
+        opening: String,
         warnings: Vec<String>,
         terminal_moves: bool,
     ) -> Result<(Self, EventSink), Presentable> {
@@ -70,14 +71,14 @@ impl Display {
         let file = events
             .map(|path| EventsFile::open(path, format))
             .transpose()?;
-        let mut reporter = Reporter::choose(format, loudness(common), terminal_moves);
+        let mut reporter = Reporter::choose(format, loudness(common), terminal_moves, opening);
         for warning in warnings {
             reporter.warn(format!("warning: {warning}"));
         }
         let (sink, source) = channel();
         let thread = std::thread::Builder::new()
             .name("display".to_owned())
-            .spawn(move || run(&source, reporter, file))
+            .spawn(move || run(source, reporter, file))
             .map_err(|error| Presentable::fault(format!("cannot start the display: {error}")))?;
         Ok((Self { thread }, sink))
     }
@@ -91,7 +92,7 @@ impl Display {
 }
 
 impl Reporter {
-    fn choose(format: Format, loudness: Loudness, terminal_moves: bool) -> Self {
+    fn choose(format: Format, loudness: Loudness, terminal_moves: bool, what: String) -> Self {
         if format == Format::Json {
             return Self::Silent;
         }
@@ -100,6 +101,10 @@ impl Reporter {
                 ProgressDrawTarget::stderr_with_hz(DRAWS_A_SECOND),
                 loudness,
                 colours(),
+                Opening {
+                    what,
+                    since: Timestamp::now(),
+                },
             ))
         } else {
             Self::Lines(Lines::new(Box::new(io::stderr()), loudness, colours()))
@@ -136,7 +141,7 @@ impl Reporter {
     }
 }
 
-fn run(source: &EventSource, mut reporter: Reporter, mut file: Option<EventsFile>) -> Tally {
+fn run(mut source: EventSource, mut reporter: Reporter, mut file: Option<EventsFile>) -> Tally {
     let between = Duration::from_secs(1) / u32::from(DRAWS_A_SECOND);
     let mut tally = Tally::default();
     let mut next_draw = Instant::now();

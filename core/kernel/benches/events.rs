@@ -191,7 +191,13 @@ fn plan(tasks: u32, slots: u32, kept: bool) {
 fn main() {
     println!("the farm alone");
     println!("    tasks  slots     events     events/s  ns/event  B/task");
-    for (tasks, slots) in [(10_000, 500), (100_000, 500), (1_000_000, 500)] {
+    for (tasks, slots) in [
+        (10_000, 500),
+        (100_000, 500),
+        (1_000_000, 500),
+        // Few slots: long segments.
+        (100_000, 2),
+    ] {
         events(tasks, slots);
     }
     println!("\nplan: the farm and its simulated world");

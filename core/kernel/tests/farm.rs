@@ -293,6 +293,62 @@ fn a_host_on_which_everything_fails_rests_longer_each_time() {
 }
 
 #[test]
+fn a_frame_that_hangs_while_the_one_before_is_read_is_stopped_at_its_own_limit() {
+    let mut spec = job(3);
+    spec.limits.task_limit = Some(Span::from_secs(5));
+    let mut script = Script::new(spec, vec![HostSpec::default()]);
+    script.all_up();
+    script.begin(1, 0);
+    script.wait(1);
+    script.begin(1, 1);
+    let began = script.now;
+    script.wait(2);
+    script.rendered(1, 0);
+    script.sleep_until_alarm();
+    assert_eq!(script.now.since(began), Span::from_secs(5));
+    assert!(script.wants(&Action::Stop {
+        segment: SegmentId(1),
+        reason: StopReason::TaskLimit { task: TaskId(1) }
+    }));
+}
+
+#[test]
+fn a_broken_adapter_sends_no_host_to_rest() {
+    let mut script = Script::new(job(4), vec![HostSpec::default()]);
+    script.all_up();
+    for task in 0..4 {
+        script.begin(1, task);
+        script.fail(1, task, Fault::AdapterFault);
+    }
+    script.over(1);
+    assert_eq!(script.farm.host(HostId(0)).rest_until, None);
+    assert_eq!(script.sent(), [(0, vec![0, 1, 2, 3])]);
+}
+
+#[test]
+fn a_host_that_was_lost_once_with_much_under_way_does_not_rest() {
+    let mut script = Script::new(
+        job(8),
+        vec![HostSpec {
+            slots: 4,
+            ..HostSpec::default()
+        }],
+    );
+    let sent = script.all_up();
+    assert_eq!(sent.len(), 4, "{sent:?}");
+    for (segment, (_, tasks)) in (1..).zip(&sent) {
+        script.begin(segment, tasks[0]);
+    }
+    script.lose(0, false);
+    script.up(0);
+    assert_eq!(
+        script.sent().len(),
+        4,
+        "all four slots have work again at once"
+    );
+}
+
+#[test]
 fn a_task_that_takes_ten_times_the_median_is_stopped() {
     let mut script = Script::new(job(8), vec![HostSpec::default()]);
     script.all_up();

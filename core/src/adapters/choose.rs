@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::nearest::nearest;
-use super::search::{Candidate, Installed};
+use super::search::{Candidate, CandidateError, Installed};
+use crate::nearest::nearest;
 
 /// What is known about the adapter that is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -18,16 +18,21 @@ pub enum Wanted<'a> {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ChooseError {
     /// No adapter has this id.
-    #[error("there is no adapter {id}{}", suggestion(nearest.as_deref(), known))]
+    #[error("there is no adapter {id}{}{}", suggestion(nearest.as_deref(), known), also_broken(broken))]
     UnknownId {
         /// As typed.
         id: String,
         /// The one that was probably meant.
         nearest: Option<String>,
-        /// All ids.
+        /// All ids of adapters that can be started.
         known: Vec<String>,
+        /// Adapters that cannot be, whose true ids may not be known, with the reasons.
+        broken: Vec<Unusable>,
     },
-    /// The adapter is there and cannot be started.
+    /// The adapter is there, and broke its contract while it was asked who it is.
+    #[error("{0}")]
+    Fault(String),
+    /// The adapter is there and must not, or cannot, be started.
     #[error("adapter {id} cannot be used: {why}")]
     Broken {
         /// Its id.
@@ -39,7 +44,7 @@ pub enum ChooseError {
     },
     /// No adapter renders such a file.
     #[error(
-        "no adapter renders {scene:?}{}{}",
+        "no adapter renders {scene}{}{}",
         extensions(known),
         also_broken(broken)
     )]
@@ -49,8 +54,20 @@ pub enum ChooseError {
         /// `(extension, adapter)` of all adapters.
         known: Vec<(String, String)>,
         /// Adapters that cannot be started, of which the extensions are not known.
-        broken: Vec<String>,
+        broken: Vec<Unusable>,
     },
+}
+
+/// An adapter that cannot be started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// Its id, or the best guess.
+    pub id: String,
+    /// One sentence.
+    pub why: String,
+    /// Whether it broke its contract; else it is not to be started at all. The sentence of one
+    /// that did names it.
+    pub is_fault: bool,
 }
 
 fn suggestion(nearest: Option<&str>, known: &[String]) -> String {
@@ -72,11 +89,14 @@ fn extensions(known: &[(String, String)]) -> String {
     format!(": they render {}", known.join(", "))
 }
 
-fn also_broken(broken: &[String]) -> String {
-    if broken.is_empty() {
-        return String::new();
-    }
-    format!("; not usable: {}", broken.join(", "))
+fn also_broken(broken: &[Unusable]) -> String {
+    broken
+        .iter()
+        .map(|Unusable { id, why, is_fault }| match is_fault {
+            true => format!("; {why}"),
+            false => format!("; adapter {id} cannot be used: {why}"),
+        })
+        .collect()
 }
 
 /// The adapter that is meant. Of several whose extension fits, the one with the longest.
@@ -92,11 +112,15 @@ pub fn choose<'a>(
         Wanted::Id(id) => match visible().find(|candidate| candidate.id == id) {
             Some(candidate) => usable(candidate),
             None => {
-                let known = || visible().map(|candidate| candidate.id.as_str());
+                let known = || {
+                    let usable = visible().filter(|candidate| candidate.state.is_ok());
+                    usable.map(|candidate| candidate.id.as_str())
+                };
                 Err(ChooseError::UnknownId {
                     id: id.to_owned(),
                     nearest: nearest(id, known()).map(str::to_owned),
                     known: known().map(str::to_owned).collect(),
+                    broken: unusable(candidates),
                 })
             }
         },
@@ -124,24 +148,40 @@ pub fn choose<'a>(
                             installed.extensions.iter().map(pair)
                         })
                         .collect(),
-                    broken: visible()
-                        .filter(|candidate| candidate.state.is_err())
-                        .map(|candidate| candidate.id.clone())
-                        .collect(),
+                    broken: unusable(candidates),
                 })
         }
     }
 }
 
 fn usable(candidate: &Candidate) -> Result<&Installed, ChooseError> {
-    candidate
-        .state
-        .as_ref()
-        .map_err(|error| ChooseError::Broken {
+    candidate.state.as_ref().map_err(|error| match error {
+        CandidateError::Fault(fault) => ChooseError::Fault(fault.to_string()),
+        CandidateError::Trust(_)
+        | CandidateError::Read { .. }
+        | CandidateError::Manifest { .. }
+        | CandidateError::Hash { .. }
+        | CandidateError::Nothing { .. } => ChooseError::Broken {
             id: candidate.id.clone(),
             path: candidate.path.clone(),
             why: error.to_string(),
+        },
+    })
+}
+
+/// Those that nothing hides and that cannot be started.
+fn unusable(candidates: &[Candidate]) -> Vec<Unusable> {
+    let visible = candidates.iter().filter(|c| c.shadowed_by.is_none());
+    visible
+        .filter_map(|candidate| {
+            let error = candidate.state.as_ref().err()?;
+            Some(Unusable {
+                id: candidate.id.clone(),
+                why: error.to_string(),
+                is_fault: matches!(error, CandidateError::Fault(_)),
+            })
         })
+        .collect()
 }
 
 /// Length of the longest extension that the file name ends with.
@@ -159,7 +199,7 @@ fn longest_fit(name: &str, installed: &Installed) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::search::{CandidateError, Origin, Payload};
+    use super::super::search::{Origin, Payload};
     use super::*;
 
     fn candidate(id: &str, extensions: &[&str]) -> Candidate {
@@ -213,8 +253,9 @@ mod tests {
     fn what_nobody_renders_is_told_with_what_is_rendered() {
         assert_eq!(
             by_scene("/s/a.ass").unwrap_err(),
-            "no adapter renders \"a.ass\": they render .blend (blender), .stub.toml (stub), \
-             .toml (toml); not usable: arnold"
+            "no adapter renders a.ass: they render .blend (blender), .stub.toml (stub), \
+             .toml (toml); adapter arnold cannot be used: /adapters/arnold is neither a folder of \
+             adapters, nor an adapter.toml, nor a library"
         );
         assert!(
             by_scene("/s/.blend").is_err(),
@@ -224,7 +265,7 @@ mod tests {
             choose(&[], Wanted::Scene(Path::new("x.blend")))
                 .unwrap_err()
                 .to_string(),
-            "no adapter renders \"x.blend\": there are no adapters"
+            "no adapter renders x.blend: there are no adapters"
         );
     }
 
@@ -242,7 +283,9 @@ mod tests {
         );
         assert_eq!(
             by_id("houdini").unwrap_err(),
-            "there is no adapter houdini; there are blender, stub, toml, arnold"
+            "there is no adapter houdini; there are blender, stub, toml; adapter arnold cannot be \
+             used: /adapters/arnold is neither a folder of adapters, nor an adapter.toml, nor a \
+             library"
         );
         assert_eq!(
             by_id("arnold").unwrap_err(),

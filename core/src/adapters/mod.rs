@@ -24,14 +24,13 @@ mod choose;
 mod fault;
 mod host;
 mod manifest;
-mod nearest;
 mod search;
 mod session;
 mod settings;
 mod trust;
 
 pub use carrier::{Deadlines, Launcher};
-pub use choose::{ChooseError, Wanted, choose};
+pub use choose::{ChooseError, Unusable, Wanted, choose};
 pub use fault::{AdapterFault, Doing, Misdeed};
 pub use host::adapter_host_main;
 pub use manifest::{Code, MANIFEST_NAME, Manifest, ManifestError};

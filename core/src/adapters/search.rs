@@ -342,15 +342,17 @@ fn library_id(path: &Path) -> Option<String> {
 async fn look_at(origin: Origin, place: Place, launcher: &Launcher) -> Candidate {
     let (path, guess, state) = match place {
         Place::Manifest(path) => {
-            let guess = path
-                .parent()
-                .and_then(Path::file_name)
-                .map(|name| name.to_string_lossy().into_owned());
-            let state = read_manifest(&path);
+            let folder = path.parent().and_then(Path::file_name);
+            let mut guess = folder.map(|name| name.to_string_lossy().into_owned());
+            let state = read_manifest(&path).and_then(|(manifest, path)| {
+                guess = Some(manifest.id.clone());
+                installed(manifest, &path)
+            });
             (path, guess, state)
         }
         Place::Library(path) => {
-            let guess = library_id(&path);
+            let stem = || Some(path.file_stem()?.to_string_lossy().into_owned());
+            let guess = library_id(&path).or_else(stem);
             let state = ask_library(&path, guess.as_deref(), launcher).await;
             (path, guess, state)
         }
@@ -376,7 +378,8 @@ async fn look_at(origin: Origin, place: Place, launcher: &Launcher) -> Candidate
     }
 }
 
-fn read_manifest(path: &Path) -> Result<Installed, CandidateError> {
+/// A manifest that is trusted, and its canonical path.
+fn read_manifest(path: &Path) -> Result<(Manifest, PathBuf), CandidateError> {
     let Trusted { file, path } = open_trusted(path)?;
     let read = |source| CandidateError::Read {
         path: path.clone(),
@@ -390,6 +393,11 @@ fn read_manifest(path: &Path) -> Result<Installed, CandidateError> {
         path: path.clone(),
         source,
     })?;
+    Ok((manifest, path))
+}
+
+/// What a manifest says, with its code looked at.
+fn installed(manifest: Manifest, path: &Path) -> Result<Installed, CandidateError> {
     let folder = path.parent().unwrap_or(Path::new("/")).to_owned();
     let payload = match manifest.code {
         Code::Library(name) => Payload::Library {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use framewright_plugin_api::data::{Setting, SettingKind};
 use serde_json::Value;
 
-use super::nearest::nearest;
+use crate::nearest::nearest;
 
 /// What is wrong with a setting. Every sentence says what is allowed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum SettingsError {
         known: Vec<String>,
     },
     /// The value is not one that the key takes.
-    #[error("setting {key} cannot be {value:?}: it takes {takes}")]
+    #[error("setting {key} cannot be `{value}`: it takes {takes}")]
     BadValue {
         /// The key.
         key: String,

@@ -41,7 +41,7 @@ pub enum TrustError {
         path: PathBuf,
     },
     /// Somebody else could put other code there.
-    #[error("{file} is not trusted: {offender} {problem}", file = file.display(), offender = offender.display())]
+    #[error("{file} is not trusted: {offender} {problem}", file = file.display(), offender = named(offender, file))]
     Untrusted {
         /// The file that was to be loaded.
         file: PathBuf,
@@ -50,6 +50,14 @@ pub enum TrustError {
         /// What is wrong with the offender.
         problem: Problem,
     },
+}
+
+/// The offender, where it is not the file that the sentence is about anyway.
+fn named(offender: &Path, file: &Path) -> String {
+    if offender == file {
+        return "it".to_owned();
+    }
+    offender.display().to_string()
 }
 
 /// What is wrong with a file or folder. Reads as the end of a sentence, and says the cure.

@@ -137,16 +137,16 @@ impl OutputError {
                 "write `{}/` to put pictures into it",
                 path.display()
             )),
-            Self::NotUtf8(_)
-            | Self::Empty
-            | Self::ZeroByte(_)
-            | Self::UnknownFormat { .. }
-            | Self::NoFormat
-            | Self::NameTooLong(_)
-            | Self::LayersCollide(..)
-            | Self::MakeFolder { .. }
-            | Self::NotWritable { .. }
-            | Self::Look { .. } => None,
+            Self::NotUtf8(_) => Some("rename it, or choose another -o".to_owned()),
+            Self::MakeFolder { .. } | Self::NotWritable { .. } | Self::Look { .. } => {
+                Some("choose another -o, or have the folder made writable for you".to_owned())
+            }
+            Self::UnknownFormat { known, .. } => known
+                .first()
+                .map(|extension| format!("write -o 'DIR/name.####.{extension}'")),
+            Self::NameTooLong(_) => Some("choose a shorter name with -o".to_owned()),
+            Self::Empty | Self::ZeroByte(_) => Some("write -o 'DIR/name.####.png'".to_owned()),
+            Self::NoFormat | Self::LayersCollide(..) => None,
         }
     }
 }

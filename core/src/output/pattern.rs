@@ -187,7 +187,10 @@ impl OutputPattern {
     }
 
     fn check(&self, wanted: &Wanted<'_>) -> Result<(), OutputError> {
-        let typed = || self.tail.clone();
+        // Whoever typed an absolute path is shown one.
+        let root = if self.base == Path::new("/") { "/" } else { "" };
+        let tail = format!("{root}{}", self.tail);
+        let typed = || tail.clone();
         let places = self.count(|piece| matches!(piece, Piece::Frame { .. }));
         if places > 1 {
             return Err(OutputError::SeveralFrames {
@@ -195,7 +198,7 @@ impl OutputPattern {
                 count: places,
             });
         }
-        let (stem, extension) = self.tail.rsplit_once('.').unwrap_or((&self.tail, ""));
+        let (stem, extension) = tail.rsplit_once('.').unwrap_or((&tail, ""));
         if wanted.frames > 1 && places == 0 {
             return Err(OutputError::NoFrame {
                 typed: typed(),

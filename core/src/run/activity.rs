@@ -41,7 +41,7 @@ pub enum ActivityError {
     #[error("{0}")]
     Lost(String),
     /// The renderer is not installed there.
-    #[error("host {host} has no {renderer}: none of {} is on its PATH", names.join(", "))]
+    #[error("host {host} has no {renderer}: {}", not_there(names))]
     NoProgram {
         /// Host's name.
         host: String,
@@ -92,6 +92,14 @@ pub enum ActivityError {
 impl From<AdapterFault> for ActivityError {
     fn from(fault: AdapterFault) -> Self {
         Self::Adapter(Box::new(fault))
+    }
+}
+
+fn not_there(names: &[String]) -> String {
+    match names {
+        [path] if path.starts_with('/') => format!("there is no program {path}"),
+        [name] => format!("{name} is not on its PATH"),
+        names => format!("none of {} is on its PATH", names.join(", ")),
     }
 }
 

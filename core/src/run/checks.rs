@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::RunError;
 use super::controller::Controller;
-use super::slots::Phase;
+use super::segment::Phase;
 use crate::event::{CommittedFile, Event, Stamped};
 use crate::store::VERDICT_COMMIT;
 use crate::store::journal::{Commit, Done, Token};
@@ -76,7 +76,7 @@ impl Controller<'_> {
             format: self.job.prepared.format.clone(),
             width: self.job.prepared.inspection.scene.width,
             height: self.job.prepared.inspection.scene.height,
-            channels: Vec::new(),
+            channels: self.job.prepared.inspection.scene.channels.clone(),
         };
         self.say(
             slot,
@@ -121,7 +121,7 @@ impl Controller<'_> {
             },
             Checked::Bad { why, disk_full } => {
                 if disk_full {
-                    self.on_disk_full(&why);
+                    self.on_disk_full();
                 }
                 self.end_failed(segment, task, Fault::Verify, "verify", why);
             }
@@ -275,7 +275,7 @@ impl Controller<'_> {
                 ..
             } => {
                 if disk_full {
-                    self.on_disk_full(&why);
+                    self.on_disk_full();
                 }
                 self.commit_failed(token, why, disk_full);
             }

@@ -11,6 +11,7 @@
 //! disk (the store's thread does both, in groups).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use framewright_kernel::event::{Action, Event as FarmEvent, GiveUpReason, Outcome};
@@ -25,8 +26,9 @@ use tokio::time::sleep_until;
 use super::checks::{Check, Committing, Complete};
 use super::hosts::Host;
 use super::job::Job;
+use super::segment::Segment;
 use super::session::{FromSession, SessionNumber};
-use super::slots::{Segment, Slot};
+use super::slots::Slot;
 use super::{RunEnd, RunError, Stop, Surroundings};
 use crate::event::{Event, JobEnd, Stamped};
 use crate::link::FromLink;
@@ -222,6 +224,7 @@ impl<'a> Controller<'a> {
     async fn work(&mut self, mut sources: Sources) -> Sources {
         loop {
             self.act();
+            self.flush_logs();
             if self.is_over() {
                 return sources;
             }
@@ -296,6 +299,7 @@ impl<'a> Controller<'a> {
             Action::Commit { segment, task } => self.commit(segment, task),
             Action::Discard { segment, task } => self.discard(segment, task),
             Action::GiveUp { task, reason } => {
+                let task = self.job.task_name(task);
                 let why = match reason {
                     GiveUpReason::Need { need } => {
                         format!(
@@ -303,13 +307,25 @@ impl<'a> Controller<'a> {
                             self.job.task_name(need)
                         )
                     }
-                    other => other.to_string(),
+                    // How many attempts failed is counted wherever this is told.
+                    GiveUpReason::Failed { .. } => self
+                        .last_failure(&task)
+                        .unwrap_or_else(|| reason.to_string()),
+                    GiveUpReason::NoHostMemory
+                    | GiveUpReason::NoHostTags
+                    | GiveUpReason::HostsGone => reason.to_string(),
                 };
-                let task = self.job.task_name(task);
                 self.emit(Event::TaskGivenUp { task, why });
             }
             Action::Finished { outcome } => self.finished = Some(outcome),
         }
+    }
+
+    /// What the last failed attempt of a task died of.
+    fn last_failure(&self, task: &str) -> Option<String> {
+        let state = self.state.tasks().get(task)?;
+        let failure = state.last_failure.as_ref()?;
+        (!failure.why.is_empty()).then(|| failure.why.clone())
     }
 
     fn on_stop(&mut self, stop: Stop) {
@@ -376,10 +392,15 @@ impl<'a> Controller<'a> {
 
     /// Remembers that an adapter broke its contract, which decides the exit code if the job fails.
     pub(super) fn adapter_fault(&mut self, why: String) {
-        if self.adapter_faults.len() < 20 && !self.adapter_faults.contains(&why) {
-            self.adapter_faults.push(why.clone());
-        }
+        self.note_adapter_fault(&why);
         self.warn(why);
+    }
+
+    /// The same where the sentence is told by the attempts that it cost.
+    pub(super) fn note_adapter_fault(&mut self, why: &str) {
+        if self.adapter_faults.len() < 20 && !self.adapter_faults.iter().any(|known| known == why) {
+            self.adapter_faults.push(why.to_owned());
+        }
     }
 
     /// Ends the job here and now, for a reason that no retry can mend.
@@ -390,8 +411,15 @@ impl<'a> Controller<'a> {
     }
 
     /// The output disk is full: what is rendered could not be kept, so nothing more is.
-    pub(super) fn on_disk_full(&mut self, why: &str) {
-        self.disk_full.get_or_insert_with(|| why.to_owned());
+    pub(super) fn on_disk_full(&mut self) {
+        if self.disk_full.is_some() {
+            return;
+        }
+        let folder = self.job.scratch.parent().and_then(Path::parent);
+        let folder = folder.unwrap_or(&self.job.scratch).display();
+        let why = format!("the disk of {folder} is full: make room, then resume the job");
+        self.disk_full = Some(why.clone());
+        self.warn(why);
     }
 
     async fn end(mut self, mut sources: Sources) -> Result<RunEnd, RunError> {

@@ -127,14 +127,16 @@ fn layers(prepared: &Prepared, tags: &Tags) -> Result<Vec<LayerSpec>, String> {
     }])
 }
 
-/// Whether the renderer stays loaded between segments: it can, and the user does not forbid it.
+/// Whether the renderer stays loaded between segments: it can, and neither the scene nor the user
+/// forbids it.
 fn is_kept(prepared: &Prepared) -> bool {
     let forbidden = prepared
         .inspection
         .settings
         .get("sticky")
         .is_some_and(|value| value == &serde_json::Value::Bool(false));
-    prepared.inspection.description.can.sticky && !forbidden
+    let inspection = &prepared.inspection;
+    inspection.description.can.sticky && !inspection.scene.reloaded && !forbidden
 }
 
 /// What a scene costs, with a guess for what nobody knows.

@@ -193,10 +193,7 @@ impl Controller<'_> {
             // A worker that was killed could not end its renderers; they are ours by now.
             framewright_worker::sweep_tagged(pid);
         }
-        self.emit(Event::HostLost {
-            host: self.host(host).name.clone(),
-            why: why.clone(),
-        });
+        self.emit_lost(host, &why);
         self.lose_slots(host);
         self.tell(&FarmEvent::HostLost {
             host,
@@ -219,12 +216,23 @@ impl Controller<'_> {
         });
     }
 
+    /// The event has the host's name in a field of its own, so its sentence needs no other.
+    fn emit_lost(&mut self, host: HostId, why: &str) {
+        let name = self.host(host).name.clone();
+        let about = format!("host {name}");
+        let why = match why.strip_prefix(&about) {
+            Some(rest) => match rest.strip_prefix(": ") {
+                Some(rest) => rest.to_owned(),
+                None => format!("it{rest}"),
+            },
+            None => why.to_owned(),
+        };
+        self.emit(Event::HostLost { host: name, why });
+    }
+
     fn give_up_host(&mut self, host: HostId, why: String) {
         self.host_mut(host).state = HostState::GivenUp;
-        self.emit(Event::HostLost {
-            host: self.host(host).name.clone(),
-            why: why.clone(),
-        });
+        self.emit_lost(host, &why);
         self.tell(&FarmEvent::HostLost {
             host,
             for_good: true,

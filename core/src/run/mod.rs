@@ -8,12 +8,14 @@
 mod activity;
 mod checks;
 mod controller;
+mod effects;
 mod farm;
 mod hosts;
 mod job;
 mod measured;
 mod plan;
 mod prepare;
+mod segment;
 mod session;
 mod slots;
 mod start;

@@ -65,6 +65,8 @@ pub enum PrepareError {
     NoHost {
         /// The last host's reason.
         why: String,
+        /// Whether the reason is that the renderer is not there.
+        no_renderer: bool,
     },
     /// The frame set is wrong.
     #[error("frames `{typed}`: {source}")]
@@ -155,6 +157,7 @@ pub async fn inspect_scene(
         false => pattern(request, &description, None)?.format().to_owned(),
     };
     let mut reason = "the farm has no host".to_owned();
+    let mut no_renderer = false;
     for host in &request.hosts {
         let question = Question {
             adapter: &adapter,
@@ -178,12 +181,16 @@ pub async fn inspect_scene(
             }
             // Another host may have the renderer, or answer.
             Err(error @ (ActivityError::NoProgram { .. } | ActivityError::Link(_))) => {
+                no_renderer = matches!(error, ActivityError::NoProgram { .. });
                 reason = error.to_string();
             }
             Err(error) => return Err(PrepareError::Inspect(error)),
         }
     }
-    Err(PrepareError::NoHost { why: reason })
+    Err(PrepareError::NoHost {
+        why: reason,
+        no_renderer,
+    })
 }
 
 /// The adapter that a request names, or that renders its scene; and where it is described.
@@ -258,6 +265,11 @@ fn settle(
         None => scene_frames(scene)?,
     };
     check_layers(&request, scene)?;
+    if !request.layers.is_empty() {
+        return Err(PrepareError::NotYet {
+            what: "rendering layers apart (--layers)".to_owned(),
+        });
+    }
     let tasks = TaskList::new(&[], &frames);
     let output =
         match writes_nothing(&request, scene) || formats(&inspection.description).is_empty() {
@@ -273,7 +285,7 @@ fn settle(
         scene
             .assets
             .iter()
-            .filter(|asset| asset.missing)
+            .filter(|asset| asset.missing && !is_told(scene, &asset.path))
             .map(|asset| format!("{} is missing: {}", asset.kind, asset.path)),
     );
     let shot = Shot {
@@ -302,6 +314,11 @@ fn know_own_memory(hosts: &mut [HostEntry]) {
     }
 }
 
+/// Whether the adapter has a sentence of its own about a file.
+fn is_told(scene: &Scene, path: &str) -> bool {
+    scene.warnings.iter().any(|text| text.contains(path))
+}
+
 fn refuse_what_is_not_built(request: &Request) -> Result<(), PrepareError> {
     let not_yet = |what: &str| {
         Err(PrepareError::NotYet {
@@ -311,9 +328,6 @@ fn refuse_what_is_not_built(request: &Request) -> Result<(), PrepareError> {
     match request.split {
         Split::Tiles => not_yet("splitting by tiles"),
         Split::Layers => not_yet("splitting by layers"),
-        Split::Auto | Split::Frames if !request.layers.is_empty() => {
-            not_yet("rendering layers apart")
-        }
         Split::Auto | Split::Frames => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Slots at work: segments going out, effects coming back.
+//! Slots at work: sessions and segments, from the kernel's order to their end.
 //!
 //! A slot has at most one adapter session, opened with its first segment and kept until the slot
 //! is stopped or its worker lost; whether the renderer stays loaded between segments is the
@@ -7,196 +7,42 @@
 //! what the kernel calls idle really is.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use framewright_kernel::event::{Event as FarmEvent, Fault, StopReason};
 use framewright_kernel::ids::{Attempt, HostId, SegmentId, SlotId, TaskId};
-use framewright_kernel::time::Span;
-use framewright_plugin_api::data::{Activity, Effect, FORMAT, Input, Open, Task, Verdict};
+use framewright_plugin_api::data::{Activity, FORMAT, Input, Open, Task, Verdict};
 use framewright_worker::message::{FromWorker, RunId, SlotId as WorkerSlot, ToWorker};
 
 use super::controller::Controller;
-use super::session::{FromSession, Place, SessionHandle, SessionNumber};
+use super::effects::fault_of;
+use super::segment::{Log, Phase, Segment};
+use super::session::{Place, SessionHandle, SessionNumber};
 use crate::event::Event;
 use crate::request::HostEntry;
-use crate::store::{LogError, SegmentLog};
+use crate::store::SegmentLog;
 
 /// How long a renderer that is no longer wanted may take to end by itself.
-const POLITE_MS: u32 = 1_000;
+pub(super) const POLITE_MS: u32 = 1_000;
 
 /// A slot.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub host: HostId,
     pub on_host: u32,
-    session: Option<Session>,
+    pub session: Option<Session>,
     /// Segments given to it and not yet over, oldest first.
-    queue: VecDeque<SegmentId>,
+    pub queue: VecDeque<SegmentId>,
 }
 
 /// A slot's adapter session.
 #[derive(Debug)]
-struct Session {
-    handle: SessionHandle,
-    place: Place,
-    live: BTreeSet<RunId>,
+pub(super) struct Session {
+    pub handle: SessionHandle,
+    pub place: Place,
+    pub live: BTreeSet<RunId>,
     /// When the renderer that is now loading was asked for.
-    loading_since: Option<Instant>,
-    restarts: u32,
-}
-
-/// A task within a segment.
-#[derive(Debug)]
-pub(super) struct SegmentTask {
-    pub task: TaskId,
-    pub attempt: Attempt,
-    pub phase: Phase,
-}
-
-/// How far a task of a segment is.
-#[derive(Debug)]
-pub(super) enum Phase {
-    /// Not begun.
-    Waiting,
-    /// Being rendered.
-    Rendering {
-        since: Instant,
-        wrote: Option<String>,
-    },
-    /// Written; the worker reads it.
-    Checking,
-    /// Nothing more to come under this segment.
-    Ended,
-    /// Cut away.
-    Cut,
-}
-
-impl Phase {
-    fn is_open(&self) -> bool {
-        match self {
-            Phase::Waiting | Phase::Rendering { .. } | Phase::Checking => true,
-            Phase::Ended | Phase::Cut => false,
-        }
-    }
-
-    fn is_unconcluded(&self) -> bool {
-        matches!(self, Phase::Waiting | Phase::Rendering { .. })
-    }
-}
-
-/// A segment at work. Its tasks are concluded in order, nearly always, so the one that is asked
-/// for is looked for from the last one found: a segment of 100,000 tasks costs no more per task
-/// than one of ten.
-#[derive(Debug)]
-pub(super) struct Segment {
-    pub slot: SlotId,
-    tasks: Vec<SegmentTask>,
-    cursor: usize,
-    open: usize,
-    log: Log,
-    /// When its renderer was last ready for the next task: loaded, or done with the one before.
-    ready_since: Instant,
-}
-
-impl Segment {
-    fn new(slot: SlotId, leases: &[(TaskId, Attempt)], log: Log) -> Self {
-        let tasks: Vec<_> = leases
-            .iter()
-            .map(|&(task, attempt)| SegmentTask {
-                task,
-                attempt,
-                phase: Phase::Waiting,
-            })
-            .collect();
-        let open = tasks.len();
-        Self {
-            slot,
-            tasks,
-            cursor: 0,
-            open,
-            log,
-            ready_since: Instant::now(),
-        }
-    }
-
-    fn find(&mut self, task: TaskId) -> Option<&mut SegmentTask> {
-        let (before, after) = self.tasks.split_at(self.cursor);
-        let found = after
-            .iter()
-            .position(|at| at.task == task)
-            .map(|index| index + self.cursor)
-            .or_else(|| before.iter().position(|at| at.task == task))?;
-        self.cursor = found;
-        Some(&mut self.tasks[found])
-    }
-
-    /// Sets a task's phase and gives the one before; `None` for a task that it does not have.
-    pub(super) fn set_phase(&mut self, task: TaskId, phase: Phase) -> Option<Phase> {
-        let at = self.find(task)?;
-        let opened = usize::from(phase.is_open());
-        let closed = usize::from(at.phase.is_open());
-        let before = std::mem::replace(&mut at.phase, phase);
-        self.open = self.open + opened - closed;
-        Some(before)
-    }
-
-    pub(super) fn attempt(&mut self, task: TaskId) -> Option<Attempt> {
-        self.find(task).map(|at| at.attempt)
-    }
-
-    fn is_over(&self) -> bool {
-        self.open == 0
-    }
-
-    /// Tasks that were neither concluded nor cut away, in order.
-    fn unconcluded(&self) -> Vec<TaskId> {
-        self.tasks
-            .iter()
-            .filter(|at| at.phase.is_unconcluded())
-            .map(|at| at.task)
-            .collect()
-    }
-
-    /// Cuts away what has not begun from `keep` on.
-    fn cut_from(&mut self, keep: u32) {
-        for at in self.tasks.iter_mut().skip(keep as usize) {
-            if matches!(at.phase, Phase::Waiting) {
-                at.phase = Phase::Cut;
-                self.open -= 1;
-            }
-        }
-    }
-}
-
-/// A segment's log, with its clock; nothing where it could not be opened.
-#[derive(Debug)]
-struct Log {
-    file: Option<SegmentLog>,
-    since: Instant,
-}
-
-impl Log {
-    fn line(&mut self, is_stderr: bool, text: &str) {
-        if let Some(file) = &mut self.file {
-            file.line(self.since.elapsed(), is_stderr, text);
-        }
-    }
-
-    fn note(&mut self, text: &str) {
-        if let Some(file) = &mut self.file {
-            file.note(self.since.elapsed(), text);
-        }
-    }
-
-    fn task_begins(&mut self, task: &str, attempt: u32) {
-        if let Some(file) = &mut self.file {
-            file.task_begins(self.since.elapsed(), task, attempt);
-        }
-    }
-
-    fn finish(self) -> Result<(), LogError> {
-        self.file.map_or(Ok(()), SegmentLog::finish)
-    }
+    pub loading_since: Option<Instant>,
 }
 
 impl Slot {
@@ -217,7 +63,7 @@ impl Slot {
 }
 
 impl Controller<'_> {
-    fn slot(&mut self, slot: SlotId) -> &mut Slot {
+    pub(super) fn slot(&mut self, slot: SlotId) -> &mut Slot {
         &mut self.slots[slot.0 as usize]
     }
 
@@ -414,13 +260,12 @@ impl Controller<'_> {
             place,
             live: BTreeSet::new(),
             loading_since: None,
-            restarts: 0,
         });
         true
     }
 
     /// Ends a slot's session and its renderer; what it had and did not finish is free again.
-    fn close_session(&mut self, slot: SlotId) {
+    pub(super) fn close_session(&mut self, slot: SlotId) {
         let Some(session) = self.slot(slot).session.take() else {
             return;
         };
@@ -556,6 +401,14 @@ impl Controller<'_> {
         }
     }
 
+    /// Hands the logs to the system, so that they can be read while their segments run. Costs
+    /// nothing for a log that was given nothing.
+    pub(super) fn flush_logs(&mut self) {
+        for segment in self.segments.values_mut() {
+            segment.log.flush();
+        }
+    }
+
     fn log(&mut self, slot: SlotId, message: &FromWorker) {
         let Some(segment) = self.slots[slot.0 as usize].queue.front() else {
             return;
@@ -608,226 +461,6 @@ impl Controller<'_> {
         }
     }
 
-    // ---- what an adapter wants or has found out --------------------------------------------
-
-    pub(super) fn on_session(&mut self, from: FromSession) {
-        let Some(slot) = self.sessions.get(&from.session).copied() else {
-            return;
-        };
-        match from.news {
-            Ok(effects) => {
-                for effect in effects {
-                    self.on_effect(slot, effect);
-                }
-            }
-            Err(error) => {
-                let why = error.to_string();
-                self.adapter_fault(why.clone());
-                self.fail_remaining(slot, Verdict::AdapterFault, &why);
-                self.close_session(slot);
-            }
-        }
-    }
-
-    fn on_effect(&mut self, slot: SlotId, effect: Effect) {
-        match effect {
-            Effect::Run(run) => self.start_run(slot, run),
-            Effect::Write { run, text } => {
-                self.say_to_run(slot, run, |run| ToWorker::Write { run, text });
-            }
-            Effect::Close { run } => {
-                self.say_to_run(slot, run, |run| ToWorker::CloseStdin { run });
-            }
-            Effect::Kill { run } => {
-                self.say_to_run(slot, run, |run| ToWorker::Kill {
-                    run,
-                    polite_ms: POLITE_MS,
-                });
-            }
-            Effect::Loaded => self.on_loaded(slot),
-            Effect::Cooled => {
-                if let Some(session) = &mut self.slot(slot).session {
-                    session.loading_since = None;
-                }
-                self.tell(&FarmEvent::SlotCooled { slot });
-            }
-            Effect::Progress {
-                segment,
-                task,
-                fraction,
-            } => {
-                self.on_progress(SegmentId(segment), TaskId(task), fraction);
-            }
-            Effect::Wrote {
-                segment,
-                task,
-                path,
-            } => {
-                let (segment, task) = (SegmentId(segment), TaskId(task));
-                self.begin_task(segment, task);
-                let Some(segment) = self.segments.get_mut(&segment) else {
-                    return;
-                };
-                if let Some(SegmentTask {
-                    phase: Phase::Rendering { wrote, .. },
-                    ..
-                }) = segment.find(task)
-                {
-                    *wrote = Some(path);
-                }
-            }
-            Effect::TaskDone {
-                segment,
-                task,
-                verdict,
-                why,
-            } => {
-                self.on_task_done(SegmentId(segment), TaskId(task), verdict, why);
-            }
-            Effect::Kept { segment, keep } => self.on_kept(SegmentId(segment), keep),
-            Effect::Failed { verdict, why, .. } => {
-                if verdict == Verdict::AdapterFault {
-                    self.adapter_fault(why.clone());
-                }
-                self.fail_remaining(slot, verdict, &why);
-            }
-            Effect::Note { text } => self.warn(text),
-            Effect::Scene(_) | Effect::Found(_) => {
-                let id = &self.job.adapter().description().id;
-                let text = format!("adapter {id} answered a question that was not asked");
-                self.adapter_fault(text);
-            }
-        }
-    }
-
-    fn start_run(&mut self, slot: SlotId, run: framewright_plugin_api::data::Run) {
-        let Some(session) = &mut self.slot(slot).session else {
-            return;
-        };
-        session.live.insert(session.place.session.run_id(run.run));
-        session.loading_since.get_or_insert_with(Instant::now);
-        session.restarts += 1;
-        let order = session.place.order(run);
-        self.say(slot, order);
-    }
-
-    fn say_to_run(&self, slot: SlotId, run: u32, message: impl FnOnce(RunId) -> ToWorker) {
-        if let Some(session) = &self.slots[slot.0 as usize].session {
-            self.say(slot, message(session.place.session.run_id(run)));
-        }
-    }
-
-    fn on_loaded(&mut self, slot: SlotId) {
-        let now = Instant::now();
-        let Some(session) = &mut self.slot(slot).session else {
-            return;
-        };
-        let took = session
-            .loading_since
-            .take()
-            .map_or(Duration::ZERO, |since| now - since);
-        let Some(id) = self.slot(slot).queue.front().copied() else {
-            return;
-        };
-        if let Some(segment) = self.segments.get_mut(&id) {
-            segment.ready_since = now;
-        }
-        let (host, on_host) = self.host_name(slot);
-        let load_s = took.as_secs_f64();
-        self.emit(Event::Loaded {
-            segment: id.0,
-            host,
-            slot: on_host,
-            load_s,
-        });
-        self.tell(&FarmEvent::Loaded {
-            segment: id,
-            took: Span::from_secs_f64(load_s),
-        });
-    }
-
-    /// Marks a task as begun, the first time that the adapter says anything of it.
-    fn begin_task(&mut self, id: SegmentId, task: TaskId) {
-        let Some(segment) = self.segments.get_mut(&id) else {
-            return;
-        };
-        let since = segment.ready_since;
-        let slot = segment.slot;
-        let Some(at) = segment.find(task) else { return };
-        if !matches!(at.phase, Phase::Waiting) {
-            return;
-        }
-        at.phase = Phase::Rendering { since, wrote: None };
-        let attempt = u32::from(at.attempt.0);
-        let name = self.job.task_name(task);
-        segment.log.task_begins(&name, attempt);
-        let (host, on_host) = self.host_name(slot);
-        self.emit(Event::TaskStarted {
-            segment: id.0,
-            task: name,
-            attempt,
-            host,
-            slot: on_host,
-        });
-        self.tell(&FarmEvent::TaskBegun { segment: id, task });
-    }
-
-    fn on_progress(&mut self, segment: SegmentId, task: TaskId, fraction: f32) {
-        self.begin_task(segment, task);
-        let Some(slot) = self.segments.get(&segment).map(|segment| segment.slot) else {
-            return;
-        };
-        let (host, on_host) = self.host_name(slot);
-        self.emit(Event::Progress {
-            segment: segment.0,
-            task: self.job.task_name(task),
-            host,
-            slot: on_host,
-            fraction: fraction.clamp(0.0, 1.0),
-        });
-    }
-
-    fn on_task_done(&mut self, id: SegmentId, task: TaskId, verdict: Verdict, why: String) {
-        self.begin_task(id, task);
-        let now = Instant::now();
-        let Some(segment) = self.segments.get_mut(&id) else {
-            return;
-        };
-        segment.ready_since = now;
-        let Some(at) = segment.find(task) else {
-            let text = format!(
-                "the adapter concluded task {} which segment {} has not",
-                task.0, id.0
-            );
-            self.adapter_fault(text);
-            return;
-        };
-        // Said twice, or of a task that was cut away: the first word holds.
-        let Phase::Rendering { since, wrote } = &mut at.phase else {
-            return;
-        };
-        let (took, wrote) = (now - *since, wrote.take());
-        if verdict == Verdict::Succeeded {
-            self.check_picture(id, task, took, wrote);
-        } else {
-            let (fault, word) = fault_of(verdict);
-            if verdict == Verdict::AdapterFault {
-                self.adapter_fault(why.clone());
-            }
-            self.end_failed(id, task, fault, word, why);
-        }
-        self.close_segment_if_over(id);
-    }
-
-    fn on_kept(&mut self, id: SegmentId, keep: u32) {
-        let Some(segment) = self.segments.get_mut(&id) else {
-            return;
-        };
-        segment.cut_from(keep);
-        self.tell(&FarmEvent::Kept { segment: id, keep });
-        self.close_segment_if_over(id);
-    }
-
     // ---- ends ------------------------------------------------------------------------------
 
     /// Begins a task where it was not, and ends it as failed.
@@ -837,9 +470,16 @@ impl Controller<'_> {
     }
 
     /// Every task of a slot's segments that is not concluded fails.
-    fn fail_remaining(&mut self, slot: SlotId, verdict: Verdict, why: &str) {
+    pub(super) fn fail_remaining(&mut self, slot: SlotId, verdict: Verdict, why: &str) {
         let (fault, word) = fault_of(verdict);
         let given: Vec<SegmentId> = self.slot(slot).queue.iter().copied().collect();
+        if verdict == Verdict::AdapterFault {
+            // The attempts tell it; where there is none, it has to be said apart.
+            match given.is_empty() {
+                true => self.adapter_fault(why.to_owned()),
+                false => self.note_adapter_fault(why),
+            }
+        }
         for id in given {
             let open = self
                 .segments
@@ -868,6 +508,13 @@ impl Controller<'_> {
             return;
         };
         segment.set_phase(task, Phase::Ended);
+        // Renderers say in many ways that they could not write; the disk says it in one.
+        if fault == Fault::MachineFault
+            && self.job.writes_files()
+            && framewright_worker::disk_is_full(&self.job.scratch)
+        {
+            self.on_disk_full();
+        }
         let (host, on_host) = self.host_name(self.segments[&id].slot);
         self.emit(Event::TaskFailed {
             segment: id.0,
@@ -905,18 +552,5 @@ impl Controller<'_> {
             slot: on_host,
         });
         self.tell(&FarmEvent::SegmentOver { segment: id });
-    }
-}
-
-/// What a verdict means to the kernel, and its word in the journal.
-fn fault_of(verdict: Verdict) -> (Fault, &'static str) {
-    match verdict {
-        Verdict::Unrenderable => (Fault::Unrenderable, "unrenderable"),
-        Verdict::OutOfMemory => (Fault::OutOfMemory, "out-of-memory"),
-        Verdict::NoLicence => (Fault::NoLicence, "no-licence"),
-        Verdict::AdapterFault => (Fault::AdapterFault, "adapter-fault"),
-        // A failure that calls itself a success is the adapter's mistake, but the task is simply
-        // not done: try again.
-        Verdict::MachineFault | Verdict::Succeeded => (Fault::MachineFault, "machine-fault"),
     }
 }

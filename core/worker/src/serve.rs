@@ -28,6 +28,7 @@ use crate::message::{ControllerHello, FromWorker, RunId, ToWorker, WorkerHello};
 use crate::outbox::Outbox;
 use crate::slot::{Seat, Shop, Slot, SlotMessage};
 use crate::wake::Waker;
+use crate::watch::{self, Watched};
 
 /// More slots than any machine has; a hello with more is refused.
 pub const SLOTS_MAX: u32 = 4096;
@@ -54,6 +55,10 @@ pub struct WorkerOptions {
     /// How long a controller may take nothing before lines are dropped (and counted). Until then
     /// processes that print more than fits wait.
     pub stall_max: Duration,
+    /// The command that becomes the process which ends what is left when this worker is killed:
+    /// it gets the worker's process id as its last argument and calls [`crate::watch_main`].
+    /// `None`: whoever finds the worker dead has to call [`crate::sweep_tagged`].
+    pub watch: Option<Vec<OsString>>,
 }
 
 impl Default for WorkerOptions {
@@ -62,6 +67,7 @@ impl Default for WorkerOptions {
             hello_max: Duration::from_secs(60),
             polite_at_end: Duration::from_millis(500),
             stall_max: Duration::from_secs(5),
+            watch: None,
         }
     }
 }
@@ -166,6 +172,7 @@ struct Worker {
     errands: Errands,
     /// Gets one message from each slot that has ended.
     ended: Receiver<()>,
+    _watched: Option<Watched>,
 }
 
 impl Worker {
@@ -175,6 +182,8 @@ impl Worker {
         outbox: Arc<Outbox>,
         options: &WorkerOptions,
     ) -> Result<Self, WorkerError> {
+        let watched = options.watch.as_deref().map(watch::start).transpose();
+        let watched = watched.map_err(setup("start its watch"))?;
         let own: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         let executable = std::env::current_exe().unwrap_or_default();
         outbox.control(&FromWorker::Hello(introduce(&executable)));
@@ -213,6 +222,7 @@ impl Worker {
             seats,
             errands,
             ended,
+            _watched: watched,
         })
     }
 

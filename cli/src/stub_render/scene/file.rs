@@ -314,7 +314,11 @@ fn settle_fault(fault: FaultFile, layers: &[Layer]) -> Result<Fault, Problem> {
 fn split_message(message: &str) -> (String, String) {
     let line = message.lines().next().unwrap_or("it is not TOML");
     match line.split_once(", expected ") {
-        Some((what, expected)) => (what.to_owned(), format!("expected {expected}")),
+        // What a word may be helps; what the grammar would have liked there does not.
+        Some((what, expected)) if expected.contains('`') => {
+            (what.to_owned(), format!("expected {expected}"))
+        }
+        Some((what, _)) => (what.to_owned(), String::new()),
         None => (line.to_owned(), String::new()),
     }
 }

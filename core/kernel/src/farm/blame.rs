@@ -6,7 +6,7 @@
 //! * A task goes to a host where it has not failed, as long as one is there that takes work. After
 //!   [`Fault::OutOfMemory`] it goes to a host with more memory, as long as one is there.
 //! * [`REST_AFTER`] failures of different tasks without a success in between send a host to rest,
-//!   twice as long each time.
+//!   twice as long each time. A host that is lost failed once, whatever it had begun.
 //! * A missing licence stops all sending for a while, and counts nothing.
 
 use super::Farm;
@@ -61,9 +61,11 @@ impl Farm {
                 let failures = self.count_failure(task);
                 self.give_up(task, GiveUpReason::Failed { fault, failures });
             }
+            // The adapter runs beside the controller: no host is the better or worse for it, and
+            // none that rests would mend it.
+            Fault::AdapterFault => self.retry(task, None, fault),
             Fault::MachineFault
             | Fault::OutOfMemory
-            | Fault::AdapterFault
             | Fault::Verify
             | Fault::TimeLimit
             | Fault::HostLost
@@ -81,7 +83,10 @@ impl Farm {
         let failures = self.count_failure(task);
         if let Some(host) = host {
             self.remember(task, host, fault);
-            self.blame_host(host, task);
+            // A loss is blamed on the host once, not once for each task that it had begun.
+            if fault != Fault::HostLost {
+                self.blame_host(host, task);
+            }
         }
         if failures > self.job.limits().retries {
             self.give_up(task, GiveUpReason::Failed { fault, failures });
@@ -103,7 +108,7 @@ impl Farm {
         }
     }
 
-    fn blame_host(&mut self, host: HostId, task: TaskId) {
+    pub(super) fn blame_host(&mut self, host: HostId, task: TaskId) {
         let now = self.now;
         let host = &mut self.hosts[host.index()];
         if host.last_failed == Some(task) {

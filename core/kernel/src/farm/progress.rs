@@ -43,8 +43,9 @@ impl Farm {
     }
 
     /// Everything that a host was given goes back. What it renders counts as an attempt that
-    /// failed, the rest does not.
+    /// failed, the rest does not. To the host it is one failure, however much it had at hand.
     fn empty_host(&mut self, host: HostId) {
+        let mut begun = None;
         for slot in self.hosts[host.index()].slots() {
             self.idle.remove(&slot);
             self.slots[slot.index()].warm = false;
@@ -52,13 +53,19 @@ impl Farm {
             if let Some(segment) = segment.map(|segment| segment.id) {
                 for task in self.end_segment(segment, slot) {
                     match self.rows[task.index()].phase {
-                        Phase::Begun => self.fail(task, Some(host), Fault::HostLost),
+                        Phase::Begun => {
+                            begun.get_or_insert(task);
+                            self.fail(task, Some(host), Fault::HostLost);
+                        }
                         _ => self.enqueue(task),
                     }
                 }
             }
             self.forsake_cut(slot);
             self.slots[slot.index()].work = Work::Away;
+        }
+        if let Some(task) = begun {
+            self.blame_host(host, task);
         }
     }
 
@@ -127,11 +134,16 @@ impl Farm {
         self.set_stage(slot, Stage::Rendering { task, since });
     }
 
-    /// Moves the border between begun and untouched behind this task.
+    /// Moves the border between begun and untouched behind this task. Tasks are begun in order,
+    /// nearly always, so this costs the same however long the segment is.
     fn advance(&mut self, slot: SlotId, task: TaskId) {
         let Some(segment) = self.slots[slot.index()].segment_mut() else {
             return;
         };
+        if matches!(segment.stage, Stage::Rendering { task: begun, .. } if begun == task) {
+            // It is behind the border since it was begun.
+            return;
+        }
         let untouched = &segment.tasks[segment.next..];
         let Some(place) = untouched.iter().position(|other| *other == task) else {
             return;
@@ -153,11 +165,19 @@ impl Farm {
             self.advance(slot, task);
         }
         self.rows[task.index()].set_lease(None);
+        let mut stage = Stage::Between { since: self.now };
         if let Some(segment) = self.slots[slot.index()].segment_mut() {
             segment.open -= 1;
             segment.news = true;
+            // A picture is read while the renderer is at its next task already: what ends then is
+            // not what runs.
+            if let Stage::Rendering { task: at, .. } = segment.stage
+                && at != task
+            {
+                stage = segment.stage;
+            }
         }
-        self.set_stage(slot, Stage::Between { since: self.now });
+        self.set_stage(slot, stage);
     }
 
     pub(super) fn rendered(&mut self, segment: SegmentId, task: TaskId, took: Span) {

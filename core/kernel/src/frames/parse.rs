@@ -16,7 +16,7 @@ pub enum FrameSetError {
         position: usize,
     },
     /// The end lies before the beginning.
-    #[error("frames {first} to {last} run backwards; write {last}-{first}")]
+    #[error("frames {first} to {last} run backwards; write {last}{}{first}", if *last < 0 || *first < 0 { ".." } else { "-" })]
     Reversed {
         /// What was given as first.
         first: i32,

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::JobFolder;
+use crate::nearest::distance;
 use crate::store::job_id::JobId;
 
 /// How many near job ids a message names.
@@ -91,26 +92,11 @@ fn nearest(typed: &str, folders: &[JobFolder]) -> Vec<JobId> {
             let id = folder.id.as_str();
             // Typing only the beginning is right, so a beginning of the id counts as the whole.
             let begin = id.get(..typed.len()).unwrap_or(id);
-            (edits(typed, begin), &folder.id)
+            (distance(typed, begin), &folder.id)
         })
         .filter(|(distance, _)| *distance <= typed.len() / 3 && *distance < typed.len())
         .collect();
     near.sort();
     let ids = near.into_iter().map(|(_, id)| id.clone());
     ids.take(NEAREST_MAX).collect()
-}
-
-/// Levenshtein's distance in bytes.
-fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.bytes().enumerate() {
-            let replace = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use super::commit::{Commit, Token, place};
 use super::line::{Header, LINE_BYTES_MAX, encode, make_finite};
@@ -22,6 +23,9 @@ use crate::store::record::FORMAT;
 const QUEUE_MAX: usize = 1 << 16;
 /// A group is closed when it has this many bytes.
 const GROUP_BYTES_MAX: usize = 1 << 20;
+/// Syncs begin no sooner after one another than this, unless a group is full: what comes meanwhile
+/// shares the next one. After a quiet moment a record waits for nothing.
+const SYNC_EVERY_MIN: Duration = Duration::from_millis(3);
 /// A group is closed when it has this many commits, so that their outcomes come soon.
 const GROUP_COMMITS_MAX: usize = 64;
 
@@ -131,6 +135,7 @@ impl JournalWriter {
             group: Vec::with_capacity(GROUP_BYTES_MAX * 2),
             commits: Vec::new(),
             synced: Seq::default(),
+            next_sync: Instant::now(),
             is_broken: false,
         };
         let thread = thread::Builder::new()
@@ -170,21 +175,23 @@ impl JournalWriter {
 
     /// Write what waits, report it, and end.
     pub fn close(mut self) -> Result<(), WriterGone> {
+        self.end_thread()
+    }
+
+    fn end_thread(&mut self) -> Result<(), WriterGone> {
         self.orders = None;
-        match self.thread.take() {
-            Some(thread) => thread.join().map_err(|_| WriterGone),
-            None => Ok(()),
-        }
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
+        thread.thread().unpark();
+        thread.join().map_err(|_| WriterGone)
     }
 }
 
 impl Drop for JournalWriter {
     fn drop(&mut self) {
-        self.orders = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic of the report function was its own message.
-            let _ = thread.join();
-        }
+        // A panic of the report function was its own message.
+        let _ = self.end_thread();
     }
 }
 
@@ -217,12 +224,15 @@ struct Writer<R> {
     group: Vec<u8>,
     commits: Vec<Commit>,
     synced: Seq,
+    next_sync: Instant,
     is_broken: bool,
 }
 
 impl<R: FnMut(Done)> Writer<R> {
     fn run(mut self, inbox: &Receiver<Order>) {
         while let Ok(first) = inbox.recv() {
+            // Ended early when the journal is closed; any other early end costs one more sync.
+            thread::park_timeout(self.next_sync.saturating_duration_since(Instant::now()));
             let mut count = 0;
             let mut next = Some(first);
             while let Some(order) = next {
@@ -264,6 +274,7 @@ impl<R: FnMut(Done)> Writer<R> {
 
     /// Write the group, sync, and only then do what it announces.
     fn flush(&mut self, count: u64) {
+        self.next_sync = Instant::now() + SYNC_EVERY_MIN;
         if !self.is_broken {
             let written = self
                 .file

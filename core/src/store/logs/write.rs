@@ -15,7 +15,8 @@ use crate::store::folder::JobFolder;
 
 /// A segment's log, open for writing.
 ///
-/// After the first error it drops what it is given; [`SegmentLog::finish`] tells.
+/// What it is given is kept back until [`SegmentLog::flush`], so that short tasks do not cost a
+/// write each. After the first error it drops what it is given; [`SegmentLog::finish`] tells.
 #[derive(Debug)]
 pub struct SegmentLog {
     paths: Paths,
@@ -98,13 +99,11 @@ impl SegmentLog {
             Ok(mark) => self.push(LogKind::Task, at, &mark),
             Err(error) => self.keep_error(error.into()),
         }
-        self.flush();
     }
 
     /// A word of framewright's.
     pub fn note(&mut self, at: Duration, text: &str) {
         self.push(LogKind::Note, at, text);
-        self.flush();
     }
 
     /// Hand what was given so far to the system.

@@ -15,7 +15,7 @@ const FREE_BYTES_MIN_IF_TRUNCATED: u64 = 16 << 20;
 
 /// Whether the file system of `path`'s folder is full, or so near to it that it explains a
 /// truncated file. False where it cannot be asked.
-pub(super) fn is_full(path: &Path, truncated: bool) -> bool {
+pub(crate) fn is_full(path: &Path, truncated: bool) -> bool {
     let folder = path.ancestors().skip(1).find(|folder| folder.is_dir());
     let Some(stat) = folder.and_then(|folder| statvfs(folder).ok()) else {
         return false;

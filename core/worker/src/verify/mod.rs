@@ -9,7 +9,7 @@
 //! versions) is no fault of the picture: its headers, its table of chunks and its length are
 //! checked then, and the types of its channels get a `?` to say that no sample was looked at.
 
-mod disk;
+pub(crate) mod disk;
 mod exr;
 mod exr_outline;
 mod png;

@@ -1,8 +1,9 @@
 //! "Did you mean …?": the known word nearest to one that is not known.
 
 /// The nearest of `known`, if it is near enough to be what was meant: at most a third of the
-/// word's letters differ, swapped neighbours count once.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// word's letters differ. Swapped neighbours count once, case and `_` for `-` not at all.
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let most = (word.chars().count() / 3).max(1);
     known
         .into_iter()
@@ -13,9 +14,9 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// Edits (insert, remove, replace, swap neighbours) that make one word of the other.
-fn distance(from: &str, to: &str) -> usize {
-    let from: Vec<char> = from.chars().flat_map(char::to_lowercase).collect();
-    let to: Vec<char> = to.chars().flat_map(char::to_lowercase).collect();
+#[must_use]
+pub fn distance(from: &str, to: &str) -> usize {
+    let (from, to) = (letters(from), letters(to));
     let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];
     for (i, letter) in from.iter().enumerate() {
         let mut row = vec![i + 1];
@@ -32,18 +33,34 @@ fn distance(from: &str, to: &str) -> usize {
     rows[from.len()][to.len()]
 }
 
+fn letters(word: &str) -> Vec<char> {
+    let dashed = word
+        .chars()
+        .map(|letter| if letter == '_' { '-' } else { letter });
+    dashed.flat_map(char::to_lowercase).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn slips_are_understood_and_other_words_are_not() {
-        let known = ["blender", "stub", "noop"];
+        let known = [
+            "blender",
+            "stub",
+            "noop",
+            "keep-going",
+            "output",
+            "overwrite",
+        ];
         for (word, meant) in [
             ("blendr", Some("blender")),
             ("Blender", Some("blender")),
             ("lbender", Some("blender")),
             ("stbu", Some("stub")),
+            ("keep_going", Some("keep-going")),
+            ("ouput", Some("output")),
             ("maya", None),
             ("", None),
         ] {
