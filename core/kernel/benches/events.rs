@@ -202,7 +202,12 @@ fn main() {
     }
     println!("\nplan: the farm and its simulated world");
     println!("    tasks  slots       mode   seconds  segments      cuts");
-    for (tasks, slots) in [(10_000, 100), (100_000, 500), (1_000_000, 2_000)] {
+    for (tasks, slots) in [
+        (10_000, 100),
+        (100_000, 500),
+        (1_000_000, 2_000),
+        (1_000_000, 10_000),
+    ] {
         plan(tasks, slots, true);
         plan(tasks, slots, false);
     }

@@ -7,7 +7,9 @@
 //!   over all tasks, and over the tasks of each set of layers with the slots that may take them;
 //! * (b) maxⱼ minᵢ (δ + Lᵢ + cⱼ/sᵢ): the longest task on the slot that is best for it;
 //! * (c) the longest path through `after`, every task on the fastest slot that may take it, behind
-//!   the shortest δ + Lᵢ.
+//!   the shortest δ + Lᵢ;
+//! * (d) where slots are alike: the smallest T with Σ ⌊sᵢ·(T − rᵢ) / min cⱼ⌋ ≥ the number of tasks,
+//!   for tasks are whole.
 //!
 //! Slots are counted fastest first and loads shortest first, independently of each other. Where the
 //! fast slots are not those that load quickly, that grants the schedule a slot better than any
@@ -54,6 +56,9 @@ pub fn predicted_bound(job: &Job, hosts: &[HostSpec]) -> Option<Span> {
     lower_bound(job, hosts, judged)
 }
 
+/// Steps of a search for a level: what is left is a millionth of a millionth.
+const HALVINGS: u32 = 40;
+
 /// A slot that may take something.
 #[derive(Clone, Copy, Debug)]
 struct Server {
@@ -84,7 +89,10 @@ pub fn lower_bound(job: &Job, hosts: &[HostSpec], judged: Judged<'_>) -> Option<
     let mut bound = longest_path(job, &groups, judged.costs);
     for group in &groups {
         let level = level(group.work_within, &group.servers, interval);
-        bound = bound.max(level).max(longest_task(group));
+        bound = bound
+            .max(level)
+            .max(longest_task(group))
+            .max(whole_level(group, interval));
     }
     let work = groups.iter().map(|group| group.work).sum();
     let all = servers(job, hosts, judged, |_| true);
@@ -106,6 +114,9 @@ struct Group {
     /// Seconds of all layers that only hosts of this group may take.
     work_within: f64,
     longest: f64,
+    /// The shortest, and how many there are, leaving out those that cost nothing.
+    shortest: f64,
+    count: f64,
 }
 
 fn groups(job: &Job, hosts: &[HostSpec], judged: Judged<'_>) -> Vec<Group> {
@@ -119,11 +130,18 @@ fn groups(job: &Job, hosts: &[HostSpec], judged: Judged<'_>) -> Vec<Group> {
         let costs = &judged.costs[range.start as usize..range.end as usize];
         let work: f64 = costs.iter().map(|cost| cost.as_secs_f64()).sum();
         let longest = costs.iter().max().map_or(0.0, |cost| cost.as_secs_f64());
+        let paid = || costs.iter().filter(|cost| **cost > Span::ZERO);
+        let shortest = paid()
+            .min()
+            .map_or(f64::INFINITY, |cost| cost.as_secs_f64());
+        let count = paid().count() as f64;
         match groups.iter_mut().find(|group| group.hosts == able) {
             Some(group) => {
                 group.layers.push(LayerId::at(index));
                 group.work += work;
                 group.longest = group.longest.max(longest);
+                group.shortest = group.shortest.min(shortest);
+                group.count += count;
             }
             None => groups.push(Group {
                 layers: vec![LayerId::at(index)],
@@ -132,6 +150,8 @@ fn groups(job: &Job, hosts: &[HostSpec], judged: Judged<'_>) -> Vec<Group> {
                 work,
                 work_within: 0.0,
                 longest,
+                shortest,
+                count,
             }),
         }
     }
@@ -200,6 +220,36 @@ fn longest_task(group: &Group) -> f64 {
     }
     let end = |server: &Server| server.load + group.longest / server.speed;
     group.servers.iter().map(end).fold(f64::INFINITY, f64::min)
+}
+
+/// (d), without δ: the smallest T by which slots could end as many tasks as there are, if each were as short as
+/// the shortest: nearer than (a) where all cost the same, as tasks are whole. Only where every
+/// slot is as fast and loads as long as the others, so that it does not matter who begins.
+fn whole_level(group: &Group, interval: f64) -> f64 {
+    let Some(first) = group.servers.first() else {
+        return 0.0;
+    };
+    let alike = |server: &Server| server.speed == first.speed && server.load == first.load;
+    if group.count == 0.0 || !group.servers.iter().all(alike) {
+        return 0.0;
+    }
+    let each = group.shortest / first.speed;
+    let done = |level: f64| -> f64 {
+        let part = |place: usize| (level - first.load - place as f64 * interval) / each;
+        // A hair's breadth below a whole number is that number.
+        let parts = (0..group.servers.len()).map(|place| (part(place) + 1e-6).floor().max(0.0));
+        parts.sum()
+    };
+    let (mut low, mut high) = (0.0, first.load + (group.count + 1.0) * each);
+    for _ in 0..HALVINGS {
+        let middle = (low + high) / 2.0;
+        if done(middle) < group.count {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
 }
 
 /// (c), without δ.

@@ -23,6 +23,7 @@ mod blame;
 mod carve;
 mod check;
 mod class;
+mod curve;
 mod cut;
 mod dispatch;
 mod learn;
@@ -34,6 +35,7 @@ mod share;
 mod slots;
 mod tasks;
 mod view;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,14 +47,18 @@ pub use view::{Counts, HostView, SlotView, TaskView};
 use crate::event::{Action, Event, Outcome, StopReason};
 use crate::hosts::{HostSpec, SLOTS_MAX};
 use crate::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
-use crate::job::Job;
+use crate::job::{Job, Layer};
+use crate::policy::Policy;
 use crate::time::Time;
 use blame::{Licence, Trouble};
 use class::Class;
+use curve::Curve;
+use dispatch::Solved;
 use learn::Learned;
 use queue::Queue;
 use slots::{Host, Slot, Work};
 use tasks::{PHASES, Row};
+use waiting::Waiting;
 
 /// A job on its hosts.
 #[derive(Clone, Debug)]
@@ -63,6 +69,8 @@ pub struct Farm {
     hosts: Vec<Host>,
     slots: Vec<Slot>,
     classes: Vec<Class>,
+    /// The last share of each class, while it holds.
+    solved: Vec<Option<Solved>>,
     learned: Learned,
 
     /// How many tasks are in each phase.
@@ -90,12 +98,16 @@ pub struct Farm {
     stirred: bool,
     /// When slots that are idle now may get something though nothing happens.
     wake: Option<Time>,
+    /// When it makes sense again to look for a segment to cut on a large farm.
+    look_after: Time,
     actions: Vec<Action>,
 }
 
 #[derive(Clone, Debug)]
 struct LayerState {
     queue: Queue,
+    /// What ended of it, along its tasks.
+    curve: Curve,
     class: usize,
     undivided: bool,
     /// Tasks not committed.
@@ -126,7 +138,10 @@ impl Farm {
     /// # Panics
     /// When there are more than [`SLOTS_MAX`] slots.
     #[must_use]
-    pub fn new(job: Job, hosts: Vec<HostSpec>) -> Farm {
+    pub fn new(mut job: Job, hosts: Vec<HostSpec>) -> Farm {
+        if job.policy() == Policy::Auto {
+            job.level_alike();
+        }
         let slot_count: u64 = hosts.iter().map(|host| u64::from(host.slots)).sum();
         assert!(
             slot_count <= u64::from(SLOTS_MAX),
@@ -145,6 +160,7 @@ impl Farm {
             layers: layer_states(&job, &class_of),
             slots: Vec::with_capacity(slot_count as usize),
             hosts: Vec::with_capacity(hosts.len()),
+            solved: vec![None; classes.len()],
             classes,
             learned,
             counts: [0; PHASES],
@@ -161,6 +177,7 @@ impl Farm {
             mode: Mode::Running,
             stirred: true,
             wake: None,
+            look_after: Time::ZERO,
             actions: Vec::new(),
             job,
         };
@@ -404,13 +421,13 @@ impl Farm {
         let layer = &mut self.layers[self.job.layer_of(task).index()];
         layer.queue.units += units;
         if layer.undivided {
-            layer.queue.bulk.insert(task.0);
+            layer.queue.bulk.insert(task);
         } else if self.trouble.contains_key(&task) {
             layer.queue.retry.insert(task);
         } else if self.job.priority().binary_search(&task).is_ok() {
             layer.queue.urgent.insert(task);
         } else {
-            layer.queue.bulk.insert(task.0);
+            layer.queue.bulk.insert(task);
         }
         self.stirred = true;
     }
@@ -428,7 +445,8 @@ fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
         .iter()
         .zip(class_of)
         .map(|(layer, class)| LayerState {
-            queue: Queue::default(),
+            queue: Queue::new(waiting(job, layer)),
+            curve: Curve::new(layer.range()),
             class: *class,
             undivided: layer.is_undivided() || job.policy().is_undivided(),
             left: layer.range().len() as u32,
@@ -437,6 +455,21 @@ fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
             doomed: false,
         })
         .collect()
+}
+
+/// Where costs are known task by task, and the renderer takes tasks in any order, the dearest
+/// stand first.
+fn waiting(job: &Job, layer: &Layer) -> Waiting {
+    let range = layer.range();
+    let units = |task: u32| job.units(task..task + 1);
+    let chosen = job.policy() == Policy::Auto && !layer.is_undivided() && job.takes_lists();
+    let first = range.clone().next().map(units);
+    let unlike = range.clone().any(|task| Some(units(task)) != first);
+    if chosen && unlike {
+        Waiting::dearest_first(range, units)
+    } else {
+        Waiting::new(range)
+    }
 }
 
 /// The layer at a place in the job's list.

@@ -143,6 +143,7 @@ pub struct Job {
     layers: Vec<Layer>,
     costs: Costs,
     kept: bool,
+    lists: bool,
     policy: Policy,
     limits: Limits,
     pace: Pace,
@@ -165,6 +166,9 @@ struct Key {
 }
 
 const NO_TILE: u16 = u16::MAX;
+
+/// Standard deviation, as a part of the mean, below which costs are taken as equal.
+const ALIKE: f64 = 0.25;
 
 /// A layer of a checked job.
 #[derive(Clone, Debug)]
@@ -277,6 +281,23 @@ impl Job {
         self.kept
     }
 
+    /// The same job, whose renderer renders a segment of any tasks in any order with one load,
+    /// though it ends with its segment. Where it stays loaded that is taken for granted; else a
+    /// segment holds runs of frames as long as this is not said.
+    #[must_use]
+    pub fn in_lists(self) -> Job {
+        Job {
+            lists: true,
+            ..self
+        }
+    }
+
+    /// Whether a segment may hold any tasks in any order.
+    #[must_use]
+    pub fn takes_lists(&self) -> bool {
+        self.kept || self.lists
+    }
+
     /// How tasks are distributed.
     #[must_use]
     pub fn policy(&self) -> Policy {
@@ -326,18 +347,30 @@ impl Job {
         self.sums[tasks.end as usize] - self.sums[tasks.start as usize]
     }
 
-    /// How many tasks from `start` on, but not beyond `end`, fit best into `units`: the count
-    /// whose cost is nearest.
-    pub(crate) fn nearest_count(&self, tasks: Range<u32>, units: u64) -> u32 {
-        let start = self.sums[tasks.start as usize];
-        let wanted = start.saturating_add(units);
-        let sums = &self.sums[tasks.start as usize..=tasks.end as usize];
-        // The first sum beyond what is wanted; `sums[0]` never is.
-        let beyond = sums.partition_point(|sum| *sum <= wanted);
-        match sums.get(beyond) {
-            Some(sum) if sum - wanted < wanted - sums[beyond - 1] => beyond as u32,
-            _ => beyond as u32 - 1,
+    /// Takes the costs of a layer as equal where they deviate little from their mean: history is
+    /// about as wrong as that, and who sorts by its errors is deceived.
+    pub(crate) fn level_alike(&mut self) {
+        let mut sum = 0;
+        let before = std::mem::take(&mut self.sums);
+        let mut sums = Vec::with_capacity(before.len());
+        sums.push(0);
+        for layer in &self.layers {
+            let costs = &before[layer.first as usize..=layer.end as usize];
+            let mean = (costs[costs.len() - 1] - costs[0]) as f64 / layer.range().len() as f64;
+            let units = || costs.windows(2).map(|pair| pair[1] - pair[0]);
+            let off = |units: u64| (units as f64 / mean - 1.0).powi(2);
+            let variance = units().map(off).sum::<f64>() / layer.range().len() as f64;
+            let alike = variance.sqrt() < ALIKE;
+            sums.extend(units().map(|units| {
+                sum += if alike {
+                    (mean.round() as u64).max(1)
+                } else {
+                    units
+                };
+                sum
+            }));
         }
+        self.sums = sums;
     }
 
     /// The tasks of one frame of a layer; empty where the layer lacks that frame.

@@ -196,6 +196,19 @@ fn a_host_that_loads_too_long_is_not_counted() {
 }
 
 #[test]
+fn whole_tasks_on_slots_that_are_alike_are_counted_whole() {
+    // Three tasks of 10 s on two slots, 5 s to load: one slot has to do two.
+    let tasks = [(0, 10), (0, 10), (0, 10)];
+    let case = Case::new(vec![plain()], &tasks, &[(1.0, 5, 0), (1.0, 5, 0)], 0);
+    let bound = case.bound().unwrap();
+    assert!((bound - 27.0).abs() < 1e-3, "{bound}");
+    // A send each 8 s: the second slot is ready at 13 s, and ends its task by 25 s, all 2 s later.
+    let case = Case::new(vec![plain()], &tasks, &[(1.0, 5, 0), (1.0, 5, 0)], 8);
+    let bound = case.bound().unwrap();
+    assert!((bound - 27.0).abs() < 1e-3, "{bound}");
+}
+
+#[test]
 fn a_task_that_fits_nowhere_has_no_bound() {
     let layer = LayerSpec {
         memory: Bytes(10),

@@ -75,7 +75,7 @@ impl Farm {
         for (index, layer) in self.layers.iter().enumerate() {
             let queue = &layer.queue;
             let first = queue.urgent.iter().chain(&queue.retry).copied();
-            let waiting = first.chain(queue.bulk.iter().flatten().map(TaskId));
+            let waiting = first.chain(queue.bulk.iter());
             let mut units = 0;
             // As many as are ready, each once (counts were compared), each ready and of the layer.
             let mut seen = std::collections::BTreeSet::new();
@@ -341,7 +341,7 @@ mod tests {
     fn every_kind_of_damage_is_seen() {
         let lost = seen(|farm| farm.dequeue(TaskId(7)));
         assert!(lost.contains("ready tasks"), "{lost}");
-        let doubled = seen(|farm| farm.layers[0].queue.bulk.insert(0));
+        let doubled = seen(|farm| farm.layers[0].queue.bulk.insert(TaskId(0)));
         assert!(doubled.contains("ready tasks"), "{doubled}");
         let miscounted = seen(|farm| farm.counts[Phase::Ready as usize] += 1);
         assert!(miscounted.contains("phases"), "{miscounted}");

@@ -15,6 +15,10 @@ const GAIN_PART: f64 = 0.05;
 /// A stage that takes longer than predicted is taken to need this part of its age still.
 const OVERDUE_PART: f64 = 0.25;
 
+/// With more running segments than this, a walk over them that found nothing to cut is not
+/// repeated before the next look is due.
+const WALKS_MAX: usize = 256;
+
 /// Where to cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Split {
@@ -94,6 +98,9 @@ impl Farm {
 
     /// Finds work for slots that have none.
     pub(super) fn cut_for_idle(&mut self) {
+        if self.live.len() > WALKS_MAX && self.now < self.look_after {
+            return;
+        }
         let mut idle: Vec<SlotId> = self.idle.iter().copied().collect();
         idle.retain(|slot| self.may_send(*slot) && !self.bulk_waits_for(*slot));
         // Whoever could start soonest goes first, or else the fastest.
@@ -105,6 +112,7 @@ impl Farm {
         for thief in idle {
             let Some((victim, keep)) = self.best_cut(thief) else {
                 // Slots that come later are no better off; new looks follow soon.
+                self.look_after = self.next_look();
                 break;
             };
             self.cut(victim, keep, thief);
@@ -118,8 +126,8 @@ impl Farm {
         })
     }
 
-    /// The cut that helps most: of the segment that would end last. This walk over what runs is
-    /// the one place where an ordered index would go.
+    /// The cut that helps most: of the segment that would end last. A walk over what runs, for
+    /// each cut that is made and otherwise at most once a look.
     fn best_cut(&self, thief: SlotId) -> Option<(SlotId, usize)> {
         let host = self.slots[thief.index()].host;
         let (_, victim) = self

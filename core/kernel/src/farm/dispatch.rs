@@ -3,17 +3,18 @@
 //! Layers that the same hosts can take form a *class*; classes with the fewest slots are served
 //! first. Within a class, shares are reckoned over everything that waits and over all slots of the
 //! class, running ones included (they are ready when their segment is predicted to end), so that
-//! an early finisher does not take more than its part. Each idle slot then takes its share from
-//! the front of the first layer that has something for it: a segment never spans layers.
+//! an early finisher does not take more than its part. Each idle slot then takes its share of the
+//! first layer that has something for it (see [`super::carve`]): a segment never spans layers.
 //!
 //! A slot that has to load for each segment gets its whole share in one. Where the renderer stays
 //! loaded a segment costs next to nothing, so a slot gets half its share at first and the next half
 //! of what is left then: what is sent late is sized by what was learned.
 //!
-//! One round costs O(S log S) for S slots of the class, whatever the number of tasks.
+//! One round costs O(S log S) for S slots of the class, whatever the number of tasks; in the middle
+//! of a large job with a kept renderer its result is used for many rounds.
 
-use super::carve::Amount;
-use super::share::{Reach, whole_shares};
+use super::carve::{Amount, Part};
+use super::share::{Reach, level, whole_shares};
 use super::slots::{Segment, Slot, Stage, Work};
 use super::{Farm, Mode, Phase, Presence};
 use crate::event::Action;
@@ -26,8 +27,16 @@ const SENDS: f64 = 50.0;
 /// Shortest segment of a kept renderer, in seconds, while there is more to do.
 const KEPT_MIN_S: f64 = 0.25;
 /// And at least this many times as long as it takes to send to all slots in turn, or those that are
-/// ready would wait for their next segment.
-const TURNS: f64 = 2.0;
+/// ready would wait for their next segment,
+const TURNS: f64 = 10.0;
+/// or this many times where costs are known and the dearest tasks go first.
+const TURNS_KNOWN: f64 = 2.0;
+/// A solved share holds for this part of what is left of the time,
+const SOLVED_PART: f64 = 0.01;
+/// and for so many sends as this part of the slots,
+const SOLVED_SENDS: u32 = 16;
+/// as long as so many tasks wait for each slot: towards the end every task counts.
+const SOLVED_TASKS: u32 = 8;
 /// Royal Render's rule: raise a segment that would last less than this.
 const ROYAL_MIN_S: f64 = 60.0;
 /// While slots are idle, running segments are looked at again after this part of a mean task,
@@ -36,6 +45,42 @@ const LOOK_PART: f64 = 0.05;
 const LOOK_MIN_S: f64 = 0.01;
 /// and not later than this.
 const LOOK_MAX_S: f64 = 30.0;
+
+/// When all of a class was last reckoned to end together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Solved {
+    ends: Time,
+    /// It holds until then,
+    until: Time,
+    /// or for so many sends.
+    sends: u32,
+    slots: u32,
+}
+
+/// What waits for the slots of a class.
+struct Wanted {
+    class: usize,
+    /// How many tasks.
+    count: u32,
+    /// Mean seconds of one, at speed 1.
+    each: f64,
+    /// Seconds of the dearest one, where they are known one by one.
+    dearest: Option<f64>,
+}
+
+/// Seconds at speed 1 for each slot: of whole tasks where all are taken to cost the same.
+fn shares(wanted: &Wanted, reaches: &[Reach]) -> Vec<f64> {
+    if wanted.dearest.is_none() {
+        let shares = whole_shares(wanted.count, wanted.each, reaches);
+        return shares
+            .into_iter()
+            .map(|share| f64::from(share) * wanted.each)
+            .collect();
+    }
+    let level = level(f64::from(wanted.count) * wanted.each, reaches);
+    let share = |reach: &Reach| ((level - reach.ready) * reach.speed).max(0.0);
+    reaches.iter().map(share).collect()
+}
 
 impl Farm {
     pub(super) fn dispatch(&mut self) {
@@ -124,8 +169,8 @@ impl Farm {
         };
         let mut tasks = Vec::with_capacity(state.queue.count() as usize);
         let queue = &mut self.layers[layer.index()].queue;
-        while queue.bulk.count() > 0 {
-            tasks.extend(queue.bulk.take_front(u32::MAX).map(TaskId));
+        while let Some(task) = queue.bulk.take(0) {
+            tasks.push(task);
         }
         queue.units = 0;
         idle.retain(|other| *other != slot);
@@ -141,13 +186,23 @@ impl Farm {
             work += self.seconds(*layer, queue.units);
         }
         let each = work / f64::from(count);
+        let wanted = Wanted {
+            class,
+            count,
+            each,
+            dearest: self.dearest(layers),
+        };
+        if self.send_as_solved(&wanted, layers, idle) {
+            return;
+        }
         let (mut reaches, others_busy) = self.reaches(class, idle);
-        let sent = self.send_round(layers, idle, &self.amounts(class, count, each, &reaches));
+        self.note_solved(&wanted, &reaches, idle.len());
+        let sent = self.send_round(layers, idle, &self.amounts(&wanted, &reaches));
         // Nobody is under way who could take what waits: then it is not worth waiting for hosts
         // that have not answered yet, nor for better ones.
         if !sent && !others_busy {
             reaches.truncate(idle.len());
-            let amounts = self.amounts(class, count, each, &reaches);
+            let amounts = self.amounts(&wanted, &reaches);
             if !self.send_round(layers, idle, &amounts) {
                 for slot in idle {
                     if self
@@ -159,6 +214,55 @@ impl Farm {
                 }
             }
         }
+    }
+
+    /// Sends to idle slots by the share that was solved last, where little can have changed since:
+    /// in the middle of a large job a slot that falls idle costs no look at all the others.
+    fn send_as_solved(&mut self, wanted: &Wanted, layers: &[LayerId], idle: &[SlotId]) -> bool {
+        let Some(solved) = self.solved[wanted.class] else {
+            return false;
+        };
+        let idle_count = idle.len() as u32;
+        let enough = wanted.count / SOLVED_TASKS >= solved.slots;
+        if !enough || self.now >= solved.until || solved.sends < idle_count {
+            return false;
+        }
+        let left = solved.ends.since(self.now).as_secs_f64();
+        let amount = |slot: &SlotId| {
+            let speed = self.speed(*slot);
+            let share = ((left - self.load_ahead(*slot)) * speed).max(0.0);
+            let seconds = self.part_of_share(share, wanted.each, speed, 0.0);
+            Amount::Part(Part {
+                seconds,
+                more: seconds < share,
+                dearest: true,
+            })
+        };
+        let amounts: Vec<Amount> = idle.iter().map(amount).collect();
+        let sent = self.send_round(layers, idle, &amounts);
+        if let Some(solved) = &mut self.solved[wanted.class] {
+            solved.sends -= idle_count;
+        }
+        sent
+    }
+
+    /// Keeps what was solved where segments are many and sends take no time.
+    fn note_solved(&mut self, wanted: &Wanted, reaches: &[Reach], idle: usize) {
+        let slots = reaches.len() as u32;
+        let fits = self.job.is_kept()
+            && self.job.policy() == Policy::Auto
+            && self.job.pace().dispatch_interval == Span::ZERO
+            && wanted.count / SOLVED_TASKS >= slots
+            && idle * 2 < reaches.len();
+        self.solved[wanted.class] = fits.then(|| {
+            let left = level(f64::from(wanted.count) * wanted.each, reaches);
+            Solved {
+                ends: self.now + Span::from_secs_f64(left),
+                until: self.now + Span::from_secs_f64(left * SOLVED_PART),
+                sends: slots / SOLVED_SENDS,
+                slots,
+            }
+        });
     }
 
     /// When each slot of a class could take more: the idle ones first, in their order. And whether
@@ -197,18 +301,46 @@ impl Farm {
         (reaches, others_busy)
     }
 
+    /// Seconds at speed 1 of the dearest task that waits, where tasks are known one by one.
+    fn dearest(&self, layers: &[LayerId]) -> Option<f64> {
+        let dearest = |layer: &LayerId| {
+            let bulk = &self.layers[layer.index()].queue.bulk;
+            let task = bulk.get(0).filter(|_| bulk.is_dearest_first())?;
+            Some(self.seconds(*layer, self.units(task)))
+        };
+        layers.iter().filter_map(dearest).max_by(f64::total_cmp)
+    }
+
     /// How much each slot shall get, by the policy.
-    fn amounts(&self, class: usize, count: u32, each: f64, reaches: &[Reach]) -> Vec<Amount> {
+    fn amounts(&self, wanted: &Wanted, reaches: &[Reach]) -> Vec<Amount> {
+        let Wanted {
+            class,
+            count,
+            each,
+            dearest,
+        } = *wanted;
         let tasks = |tasks: u32| vec![Amount::Tasks(tasks); reaches.len()];
         match self.job.policy() {
             Policy::Auto => {
-                let shares = whole_shares(count, each, reaches);
+                let shares = shares(wanted, reaches);
                 // While each of these is sent something, none of the others is.
-                let served = shares.iter().filter(|share| **share > 0).count();
-                let turn_s = served as f64 * self.job.pace().dispatch_interval.as_secs_f64();
-                let part = |(share, reach): (u32, &Reach)| {
-                    let share = self.part_of_share(share, each / reach.speed, turn_s);
-                    Amount::Seconds(f64::from(share) * each)
+                let served = shares.iter().filter(|share| **share > 0.0).count();
+                let interval = self.job.pace().dispatch_interval.as_secs_f64();
+                let turns = if dearest.is_some() {
+                    TURNS_KNOWN
+                } else {
+                    TURNS
+                };
+                let turn_s = turns * served as f64 * interval;
+                let end = |reach: &Reach| reach.ready + dearest.unwrap_or(0.0) / reach.speed;
+                let soonest = reaches.iter().map(end).fold(f64::INFINITY, f64::min);
+                let part = |(share, reach): (f64, &Reach)| {
+                    let seconds = self.part_of_share(share, each, reach.speed, turn_s);
+                    Amount::Part(Part {
+                        seconds,
+                        more: seconds < share,
+                        dearest: end(reach) <= soonest * (1.0 + 1e-9),
+                    })
                 };
                 shares.into_iter().zip(reaches).map(part).collect()
             }
@@ -233,16 +365,17 @@ impl Farm {
         }
     }
 
-    /// What of a share is sent now, if a task takes so long on that slot and the slot's turn to be
-    /// sent to comes so rarely.
-    fn part_of_share(&self, share: u32, task_s: f64, turn_s: f64) -> u32 {
+    /// What of a share is sent now, if a task takes so long and a segment shall not be shorter
+    /// than this.
+    fn part_of_share(&self, share: f64, each: f64, speed: f64, turn_s: f64) -> f64 {
         if !self.job.is_kept() {
             return share;
         }
         let sends = self.job.pace().start_delay.as_secs_f64() * SENDS;
-        let shortest = sends.max(KEPT_MIN_S).max(turn_s * TURNS);
-        let least = (shortest / task_s).ceil() as u32;
-        share.div_ceil(2).max(least).min(share)
+        let shortest = sends.max(KEPT_MIN_S).max(turn_s);
+        let least = (shortest * speed / each).ceil() * each;
+        let half = (share / each / 2.0).ceil() * each;
+        half.max(least).min(share)
     }
 
     /// Sends to each idle slot in turn. Returns whether anything was sent.
@@ -252,8 +385,11 @@ impl Farm {
         let mut owed = 0.0;
         for (place, (slot, amount)) in idle.iter().zip(amounts).enumerate() {
             let amount = match *amount {
-                Amount::Seconds(0.0) => continue,
-                Amount::Seconds(share) => Amount::Seconds(share + owed),
+                Amount::Part(part) if part.seconds <= 0.0 => continue,
+                Amount::Part(part) => Amount::Part(Part {
+                    seconds: (part.seconds + owed).max(0.0),
+                    ..part
+                }),
                 Amount::Tasks(tasks) => Amount::Tasks(tasks),
             };
             if !self.may_send(*slot) {
@@ -263,8 +399,8 @@ impl Farm {
                 continue;
             };
             sent = true;
-            if let Amount::Seconds(wanted) = amount {
-                owed = wanted - took;
+            if let Amount::Part(part) = amount {
+                owed = part.seconds - took;
             }
         }
         sent
@@ -350,7 +486,7 @@ impl Farm {
         gates.into_iter().flatten().chain(rests).min()
     }
 
-    fn next_look(&self) -> Time {
+    pub(super) fn next_look(&self) -> Time {
         let part = self.mean_task() * LOOK_PART;
         self.now + Span::from_secs_f64(part.clamp(LOOK_MIN_S, LOOK_MAX_S))
     }

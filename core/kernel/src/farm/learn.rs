@@ -53,6 +53,30 @@ struct LayerCosts {
     /// Finished tasks by the logarithm of what they took on a host of speed 1; empty until the
     /// first one.
     classes: Vec<u32>,
+    /// The class in which the middle one of them lies, and how many lie below it.
+    middle: usize,
+    below: u32,
+}
+
+impl LayerCosts {
+    /// Counts a time, of which `sums` knows already.
+    fn count(&mut self, took: Span) {
+        if self.classes.is_empty() {
+            self.classes.resize((DOUBLINGS as usize) << CLASS_BITS, 0);
+        }
+        let class = class(took);
+        self.classes[class] += 1;
+        self.below += u32::from(class < self.middle);
+        let all = u64::from(self.sums.tasks);
+        while u64::from(self.below + self.classes[self.middle]) * 2 < all {
+            self.below += self.classes[self.middle];
+            self.middle += 1;
+        }
+        while u64::from(self.below) * 2 >= all {
+            self.middle -= 1;
+            self.below -= self.classes[self.middle];
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +104,8 @@ impl Learned {
         let none = LayerCosts {
             sums: Sums::default(),
             classes: Vec::new(),
+            middle: 0,
+            below: 0,
         };
         Learned {
             job: Sums::default(),
@@ -105,11 +131,7 @@ impl Learned {
         let costs = &mut self.hosts[host];
         costs.took += took;
         costs.estimated += estimated * relative;
-        let classes = &mut self.layers[layer].classes;
-        if classes.is_empty() {
-            classes.resize((DOUBLINGS as usize) << CLASS_BITS, 0);
-        }
-        classes[class(Span::from_secs_f64(normal))] += 1;
+        self.layers[layer].count(Span::from_secs_f64(normal));
     }
 
     pub fn loaded(&mut self, host: usize, took: Span) {
@@ -168,16 +190,8 @@ impl Learned {
 
     /// Median seconds of a layer's finished tasks on a host of speed 1, once there are enough.
     pub fn median(&self, layer: usize) -> Option<f64> {
-        let LayerCosts { sums, classes } = &self.layers[layer];
-        if sums.tasks < MEDIAN_FROM {
-            return None;
-        }
-        let mut seen = 0;
-        let middle = classes.iter().position(|count| {
-            seen += count;
-            seen * 2 >= sums.tasks
-        })?;
-        Some(class_end(middle).as_secs_f64())
+        let LayerCosts { sums, middle, .. } = &self.layers[layer];
+        (sums.tasks >= MEDIAN_FROM).then(|| class_end(*middle).as_secs_f64())
     }
 }
 
@@ -241,6 +255,22 @@ mod tests {
         }
         let median = costs.median(0).unwrap();
         assert!((10.0..11.5).contains(&median), "{median}");
+    }
+
+    #[test]
+    fn the_running_median_is_the_median() {
+        let mut costs = learned(&[1.0]);
+        let mut sorted = Vec::new();
+        for number in 0_u64..300 {
+            let micros = (number * 7_919) % 1_009 * (1 + number % 7) * 1_000 + 1;
+            let took = Span::from_micros(micros);
+            costs.rendered(0, 0, Span::from_secs(1), took);
+            sorted.push(micros);
+            sorted.sort_unstable();
+            let middle = Span::from_micros(sorted[(sorted.len() - 1) / 2]);
+            let expected = (sorted.len() >= 5).then(|| class_end(class(middle)).as_secs_f64());
+            assert_eq!(costs.median(0), expected, "after {}", sorted.len());
+        }
     }
 
     #[test]

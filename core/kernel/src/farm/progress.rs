@@ -16,6 +16,7 @@ impl Farm {
             self.empty_host(host);
         }
         self.hosts[host.index()].presence = Presence::Up;
+        self.solved.fill(None);
         for slot in self.hosts[host.index()].slots() {
             self.slots[slot.index()].work = Work::Idle;
             self.idle.insert(slot);
@@ -30,6 +31,7 @@ impl Farm {
         if state.presence == Presence::Up {
             self.empty_host(host);
         }
+        self.solved.fill(None);
         let state = &mut self.hosts[host.index()];
         if for_good {
             state.presence = Presence::Gone;
@@ -154,7 +156,14 @@ impl Farm {
 
     /// Takes a task out of its slot's hands.
     fn end_lease(&mut self, slot: SlotId, task: TaskId) {
-        self.advance(slot, task);
+        let stage = self.slots[slot.index()]
+            .segment()
+            .map(|segment| segment.stage);
+        // What is known to be rendered is behind the border already; not to look for it among all
+        // that is untouched keeps an event from costing more in a longer segment.
+        if !matches!(stage, Some(Stage::Rendering { task: current, .. }) if current == task) {
+            self.advance(slot, task);
+        }
         self.rows[task.index()].set_lease(None);
         let mut stage = Stage::Between { since: self.now };
         if let Some(segment) = self.slots[slot.index()].segment_mut() {
@@ -195,8 +204,12 @@ impl Farm {
     fn learn(&mut self, slot: SlotId, task: TaskId, took: Span) {
         let layer = self.job.layer_of(task).index();
         let host = self.slots[slot.index()].host;
-        self.learned
-            .rendered(layer, host.index(), self.job.cost(task), took);
+        let cost = self.job.cost(task);
+        let normal = took.as_secs_f64() * self.learned.speed(host.index());
+        self.layers[layer]
+            .curve
+            .add(task, normal, cost.as_secs_f64());
+        self.learned.rendered(layer, host.index(), cost, took);
         self.clear_host(host);
         let sent = self.slots[slot.index()]
             .segment()

@@ -225,7 +225,12 @@ impl Farm {
             .map(|segment| segment.tasks.capacity() * size_of::<TaskId>())
             .sum();
         let slots = self.slots.capacity() * size_of::<super::Slot>();
-        rows + tasks + leased + slots + self.hosts.capacity() * size_of::<super::Host>()
+        let waiting: usize = self
+            .layers
+            .iter()
+            .map(|layer| layer.queue.bulk.bytes())
+            .sum();
+        rows + tasks + leased + waiting + slots + self.hosts.capacity() * size_of::<super::Host>()
     }
 
     /// Until when nothing is sent because there was no licence.

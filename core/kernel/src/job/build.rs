@@ -68,6 +68,7 @@ impl Job {
             layers,
             costs: spec.costs,
             kept: spec.kept,
+            lists: false,
             policy: spec.policy,
             limits: spec.limits,
             pace: spec.pace,

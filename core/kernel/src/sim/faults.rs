@@ -30,7 +30,9 @@ pub struct Faults {
     pub disk_full: f64,
     /// Hosts lost for each hour that a host is up.
     pub host_losses_per_hour: f64,
-    /// How long a lost host stays away.
+    /// How long it takes until the loss of a host is noticed.
+    pub host_notice: Span,
+    /// How long a lost host stays away after that.
     pub host_away: Span,
     /// A lost host never comes back.
     pub host_gone: f64,
@@ -73,6 +75,7 @@ impl Faults {
             commit_fails: some(0.2),
             disk_full: some(0.02),
             host_losses_per_hour: some(0.05) * hour,
+            host_notice: Span::ZERO,
             host_away: Span::from_secs_f64(task.as_secs_f64() * some(20.0)),
             host_gone: some(0.3),
             host_absent: some(0.5),

@@ -311,7 +311,7 @@ impl Runner {
             }
         }
         let for_good = self.chance(self.world.faults.host_gone);
-        let noticed = self.arrival(host);
+        let noticed = self.arrival(host) + self.world.faults.host_notice;
         let lost = |for_good| Happening::Told(Event::HostLost { host, for_good });
         self.clock.push(noticed, lost(false));
         let back = noticed + self.world.faults.host_away;
