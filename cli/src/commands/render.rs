@@ -10,7 +10,6 @@ use crate::args::{job_file, settle};
 use crate::display::{Display, Loudness, loudness, summary};
 use crate::engine::{self, Outcome, Wanted};
 use crate::exit::Exit;
-use crate::printable::{printable, shown};
 use crate::problem::Presentable;
 use crate::signals;
 use crate::surroundings::Surroundings;
@@ -32,9 +31,6 @@ pub(crate) fn run(
         }
     };
     let (listener, orders) = signals::listen()?;
-    if *format == Format::Human && loudness(&common) > Loudness::Quiet {
-        say_what_comes(&wanted);
-    }
     let (display, sink) = Display::start(
         &common,
         args.events.as_deref(),
@@ -65,16 +61,6 @@ pub(crate) fn run(
         Format::Human => {}
     }
     Ok(exit(&outcome, &listener))
-}
-
-/// Looking into a large scene, or reading thousands of finished frames again, takes a while: the
-/// screen must not be empty meanwhile.
-fn say_what_comes(wanted: &Wanted) {
-    let text = match wanted {
-        Wanted::New(request) => format!("looking into {}\n", shown(&request.scene)),
-        Wanted::Resume(job) => format!("checking what job {} has finished\n", printable(job)),
-    };
-    let _ = anstream::stderr().write_all(text.as_bytes());
 }
 
 fn exit(outcome: &Outcome, listener: &signals::Listener) -> Exit {

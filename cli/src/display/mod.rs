@@ -23,6 +23,7 @@ use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
 
 use crate::args::low::{Common, Format};
+use crate::printable::printable;
 use crate::problem::Presentable;
 use crate::stream::{EventSink, EventSource, Next, channel};
 use bars::{Bars, DRAWS_A_SECOND, Opening};
@@ -107,6 +108,10 @@ impl Reporter {
                 },
             ))
         } else {
+            if loudness != Loudness::Quiet {
+                // Nobody reads it any more: no reason not to render.
+                let _ = writeln!(io::stderr(), "{}", printable(&what));
+            }
             Self::Lines(Lines::new(Box::new(io::stderr()), loudness, colours()))
         }
     }
