@@ -1,7 +1,7 @@
 //! framewright's adapter for the stub renderer, `framewright stub-render`.
 //!
 //! It knows how to start that program and what its lines mean; what a scene says, it asks the
-//! program ([`ask`]). Rendering ([`render`]) is sticky where the scene allows it: one process a
+//! program (`ask`). Rendering (`render`) is sticky where the scene allows it: one process a
 //! slot, loaded once, tasks fed over standard input. Otherwise, or with `--set sticky=false`,
 //! it is one process a segment.
 //!

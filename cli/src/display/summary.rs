@@ -160,6 +160,9 @@ fn where_files_are(outputs: &[String]) -> Vec<String> {
     lines.collect()
 }
 
+/// Shortest bound that people are told.
+const BOUND_SHOWN_S: f64 = 0.5;
+
 fn schedule(report: &RenderReport, retries: u64) -> Vec<String> {
     if report.segments == 0 {
         return Vec::new();
@@ -172,7 +175,10 @@ fn schedule(report: &RenderReport, retries: u64) -> Vec<String> {
         parts.push(count(retries, "failed attempt", "failed attempts"));
     }
     let mut line = parts.join(", ");
-    if let (Some(bound), Some(ratio)) = (report.lower_bound_s, report.ratio) {
+    // Against a bound of a few milliseconds everything is starting up, and the ratio says nothing.
+    if let (Some(bound), Some(ratio)) = (report.lower_bound_s, report.ratio)
+        && bound >= BOUND_SHOWN_S
+    {
         line.push_str(&format!(
             "; no schedule takes less than {}: this one took {ratio:.2} times that",
             time(bound)
