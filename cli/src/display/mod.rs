@@ -23,7 +23,6 @@ use indicatif::ProgressDrawTarget;
 use jiff::Timestamp;
 
 use crate::args::low::{Common, Format};
-use crate::printable::printable;
 use crate::problem::Presentable;
 use crate::stream::{EventSink, EventSource, Next, channel};
 use bars::{Bars, DRAWS_A_SECOND, Opening};
@@ -108,10 +107,8 @@ impl Reporter {
                 },
             ))
         } else {
-            if loudness != Loudness::Quiet {
-                // Nobody reads it any more: no reason not to render.
-                let _ = writeln!(io::stderr(), "{}", printable(&what));
-            }
+            // Lines are read afterwards: there, what was being read when nothing is yet known
+            // says nothing.
             Self::Lines(Lines::new(Box::new(io::stderr()), loudness, colours()))
         }
     }
