@@ -91,6 +91,7 @@ impl Bench {
                 segment,
                 slot,
                 leases,
+                ..
             } => {
                 let work = &mut self.slots[slot.0 as usize];
                 work.segment = Some(segment);

@@ -157,6 +157,8 @@ pub enum Action {
         slot: SlotId,
         /// Its tasks, all of one layer, each with the number of this try.
         leases: Vec<(TaskId, Attempt)>,
+        /// Why these, and why there.
+        reason: SendReason,
     },
     /// Render only the first `keep` tasks of that segment.
     Cut {
@@ -216,6 +218,25 @@ pub enum StopReason {
     Drain,
     /// The job is being stopped now.
     Cancel,
+}
+
+/// Why a segment is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendReason {
+    /// The slot's part of what waits.
+    Share,
+    /// All of a layer that is not divided.
+    Undivided,
+    /// The tail that was cut off another segment.
+    Tail {
+        /// The segment that was cut.
+        victim: SegmentId,
+    },
+    /// A second try at a task that another slot renders already, expected to end sooner.
+    Copy {
+        /// The segment that has the first try.
+        of: SegmentId,
+    },
 }
 
 /// Why a task is given up.

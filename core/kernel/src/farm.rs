@@ -32,6 +32,7 @@ mod progress;
 mod queue;
 mod ready;
 mod share;
+mod sizes;
 mod slots;
 mod tasks;
 mod view;

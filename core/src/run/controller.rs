@@ -293,6 +293,7 @@ impl<'a> Controller<'a> {
                 segment,
                 slot,
                 leases,
+                reason: _,
             } => self.send_segment(segment, slot, &leases),
             Action::Cut { segment, keep } => self.cut_segment(segment, keep),
             Action::Stop { segment, reason } => self.stop_segment(segment, reason),

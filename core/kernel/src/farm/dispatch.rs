@@ -17,7 +17,7 @@ use super::carve::{Amount, Part};
 use super::share::{Reach, level, whole_shares};
 use super::slots::{Segment, Slot, Stage, Work};
 use super::{Farm, Mode, Phase, Presence};
-use crate::event::Action;
+use crate::event::{Action, SendReason};
 use crate::ids::{Attempt, HostId, LayerId, SegmentId, SlotId, TaskId};
 use crate::policy::Policy;
 use crate::time::{Span, Time};
@@ -37,8 +37,6 @@ const SOLVED_PART: f64 = 0.01;
 const SOLVED_SENDS: u32 = 16;
 /// as long as so many tasks wait for each slot: towards the end every task counts.
 const SOLVED_TASKS: u32 = 8;
-/// Royal Render's rule: raise a segment that would last less than this.
-const ROYAL_MIN_S: f64 = 60.0;
 /// While slots are idle, running segments are looked at again after this part of a mean task,
 const LOOK_PART: f64 = 0.05;
 /// but not sooner than this,
@@ -174,7 +172,7 @@ impl Farm {
         }
         queue.units = 0;
         idle.retain(|other| *other != slot);
-        self.send(slot, tasks);
+        self.send(slot, tasks, SendReason::Undivided);
     }
 
     fn send_shares(&mut self, class: usize, layers: &[LayerId], idle: &[SlotId]) {
@@ -319,7 +317,6 @@ impl Farm {
             each,
             dearest,
         } = *wanted;
-        let tasks = |tasks: u32| vec![Amount::Tasks(tasks); reaches.len()];
         match self.job.policy() {
             Policy::Auto => {
                 let shares = shares(wanted, reaches);
@@ -344,23 +341,8 @@ impl Farm {
                 };
                 shares.into_iter().zip(reaches).map(part).collect()
             }
-            Policy::Even => {
-                let layers = self.classes[class].layers.iter();
-                let all: usize = layers.map(|l| self.job.layer(*l).range().len()).sum();
-                let hosts = self.classes[class].hosts.iter();
-                let slots: u32 = hosts.map(|h| self.hosts[h.index()].spec.slots).sum();
-                tasks((all as u32).div_ceil(slots))
-            }
-            Policy::Fixed(size) => tasks(size),
-            Policy::RoyalRender { min, max } => {
-                let mean = reaches.iter().map(|r| r.speed).sum::<f64>() / reaches.len() as f64;
-                let share = f64::from(count) / reaches.len() as f64;
-                let size = |reach: &Reach| {
-                    let size = (share * reach.speed / mean).ceil() as u32;
-                    let minute = (ROYAL_MIN_S * reach.speed / each).ceil() as u32;
-                    Amount::Tasks(size.max(min).max(minute).min(max.max(min)))
-                };
-                reaches.iter().map(size).collect()
+            Policy::Even | Policy::Fixed(_) | Policy::RoyalRender { .. } => {
+                self.sizes(class, count, each, reaches)
             }
         }
     }
@@ -421,14 +403,14 @@ impl Farm {
                 continue;
             }
             let units = tasks.iter().map(|task| self.units(*task)).sum();
-            self.send(slot, tasks);
+            self.send(slot, tasks, SendReason::Share);
             return Some(self.seconds(*layer, units));
         }
         None
     }
 
     /// Leases tasks, which are in no queue, to an idle slot.
-    pub(super) fn send(&mut self, slot: SlotId, tasks: Vec<TaskId>) {
+    pub(super) fn send(&mut self, slot: SlotId, tasks: Vec<TaskId>, reason: SendReason) {
         debug_assert!(!tasks.is_empty() && matches!(self.slots[slot.index()].work, Work::Idle));
         let id = self.next_segment;
         self.next_segment = SegmentId(id.0 + 1);
@@ -468,6 +450,7 @@ impl Farm {
             segment: id,
             slot,
             leases,
+            reason,
         });
     }
 

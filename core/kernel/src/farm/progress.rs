@@ -2,7 +2,7 @@
 
 use super::slots::{Segment, Stage, Work};
 use super::{Farm, Phase, Presence};
-use crate::event::{Action, Fault, Outcome, StopReason};
+use crate::event::{Action, Fault, Outcome, SendReason, StopReason};
 use crate::ids::{HostId, SegmentId, SlotId, TaskId};
 use crate::time::Span;
 
@@ -315,7 +315,9 @@ impl Farm {
         let thief = cut.thief.filter(|thief| self.free_thief(*thief, segment));
         self.stirred = true;
         match thief {
-            Some(thief) if !tail.is_empty() && self.may_send(thief) => self.send(thief, tail),
+            Some(thief) if !tail.is_empty() && self.may_send(thief) => {
+                self.send(thief, tail, SendReason::Tail { victim: segment });
+            }
             _ => {
                 for task in tail {
                     self.enqueue(task);

@@ -170,6 +170,7 @@ impl Auditor {
                 segment,
                 slot,
                 leases,
+                reason: _,
             } => {
                 let tasks = leases.iter().map(|(task, _)| *task).collect();
                 self.sent(*segment, *slot, tasks)
@@ -299,6 +300,7 @@ impl Auditor {
 mod tests {
     use super::*;
     use crate::event::Outcome;
+    use crate::event::SendReason;
     use crate::ids::Attempt;
     use crate::time::Span;
 
@@ -323,6 +325,7 @@ mod tests {
             segment,
             slot: SlotId(slot),
             leases: vec![(TASK, Attempt(1))],
+            reason: SendReason::Share,
         }
     }
 

@@ -375,6 +375,7 @@ impl Runner {
                 segment,
                 slot,
                 leases,
+                reason: _,
             } => {
                 let tasks = leases.into_iter().map(|(task, _)| task).collect();
                 self.start(segment, slot, tasks);
