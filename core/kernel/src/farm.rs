@@ -19,15 +19,20 @@
 //! at most one slot; a slot has at most one segment; sums equal what they sum up; a job that has
 //! work and a slot which may take it is never still.
 
+mod beyond;
 mod blame;
 mod carve;
 mod check;
 mod class;
 mod curve;
+mod copy;
 mod cut;
 mod dispatch;
+mod ends;
 mod learn;
+mod leases;
 mod limits;
+mod live;
 mod progress;
 mod queue;
 mod ready;
@@ -55,7 +60,9 @@ use blame::{Licence, Trouble};
 use class::Class;
 use curve::Curve;
 use dispatch::Solved;
+use ends::Ends;
 use learn::Learned;
+use live::Live;
 use queue::Queue;
 use slots::{Host, Slot, Work};
 use tasks::{PHASES, Row};
@@ -77,11 +84,17 @@ pub struct Farm {
     /// How many tasks are in each phase.
     counts: [u32; PHASES],
     /// Where each segment runs that is not over.
-    live: BTreeMap<SegmentId, SlotId>,
+    live: Live,
     /// Slots with nothing to do whose host is up.
     idle: BTreeSet<SlotId>,
     /// Whose picture is on its way to its final place.
     committing: BTreeMap<TaskId, SegmentId>,
+    /// The second slot of tasks that two slots have.
+    copies: BTreeMap<TaskId, SlotId>,
+    /// Tasks that were copied once.
+    copied: BTreeSet<TaskId>,
+    /// Running segments by their predicted ends, once that is needed.
+    ends: Option<Ends>,
     /// Where tasks failed that are not final yet.
     trouble: BTreeMap<TaskId, Trouble>,
     /// When a running segment has been silent for too long.
@@ -165,9 +178,12 @@ impl Farm {
             classes,
             learned,
             counts: [0; PHASES],
-            live: BTreeMap::new(),
+            live: Live::new(),
             idle: BTreeSet::new(),
             committing: BTreeMap::new(),
+            copies: BTreeMap::new(),
+            copied: BTreeSet::new(),
+            ends: None,
             trouble: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             loading: 0,
@@ -296,7 +312,7 @@ impl Farm {
         self.actions.retain(|action| match action {
             Action::Send { segment, .. }
             | Action::Cut { segment, .. }
-            | Action::Stop { segment, .. } => live.contains_key(segment),
+            | Action::Stop { segment, .. } => live.get(*segment).is_some(),
             Action::Commit { .. }
             | Action::Discard { .. }
             | Action::GiveUp { .. }
@@ -345,6 +361,7 @@ impl Farm {
                 self.free_thief(thief, segment);
             }
             self.actions.push(Action::Cut { segment, keep });
+            self.touch_end(slot);
         }
     }
 
@@ -356,7 +373,7 @@ impl Farm {
     }
 
     fn live_segments(&self) -> Vec<(SegmentId, SlotId)> {
-        self.live.iter().map(|(id, slot)| (*id, *slot)).collect()
+        self.live.iter().collect()
     }
 
     /// Asks once for a segment's renderer to be ended.
@@ -370,6 +387,7 @@ impl Farm {
         segment.stopping = Some(reason);
         let segment = segment.id;
         self.set_deadline(slot, None);
+        self.touch_end(slot);
         self.actions.push(Action::Stop { segment, reason });
     }
 

@@ -55,7 +55,9 @@ impl Farm {
         match fault {
             Fault::NoLicence => {
                 self.licence.missed(self.now);
-                self.enqueue(task);
+                if !self.is_held(task) {
+                    self.enqueue(task);
+                }
             }
             Fault::Unrenderable => {
                 let failures = self.count_failure(task);
@@ -87,6 +89,10 @@ impl Farm {
             if fault != Fault::HostLost {
                 self.blame_host(host, task);
             }
+        }
+        if self.is_held(task) {
+            // Another slot is at it: what comes of that decides.
+            return;
         }
         if failures > self.job.limits().retries {
             self.give_up(task, GiveUpReason::Failed { fault, failures });

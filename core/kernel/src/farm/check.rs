@@ -96,7 +96,7 @@ impl Farm {
     }
 
     fn check_slots(&self) -> Result<(), Broken> {
-        let mut live = BTreeMap::new();
+        let mut running = BTreeMap::new();
         let mut loading = 0;
         for (index, slot) in self.slots.iter().enumerate() {
             let id = SlotId::at(index);
@@ -109,7 +109,7 @@ impl Farm {
                 "slot {id} is listed wrongly as idle"
             );
             if let Some(segment) = slot.segment() {
-                let doubled = live.insert(segment.id, id);
+                let doubled = running.insert(segment.id, id);
                 hold!(doubled.is_none(), "segment {} runs twice", segment.id);
                 hold!(
                     segment.id < self.next_segment,
@@ -120,13 +120,16 @@ impl Farm {
                 self.check_segment(id, segment)?;
             }
             if let Work::Thief { victim } = slot.work {
-                let victim = self.live.get(&victim);
+                let victim = self.live.get(victim);
                 let cut = victim.and_then(|slot| self.slots[slot.index()].segment()?.cut);
                 let waited = cut.is_some_and(|cut| cut.thief == Some(id));
                 hold!(waited, "slot {id} waits for a cut that nobody makes");
             }
         }
-        hold!(live == self.live, "the list of running segments is off");
+        hold!(
+            running.into_iter().eq(self.live.iter()),
+            "the list of running segments is off"
+        );
         hold!(
             loading == self.loading,
             "{loading} load, counted {}",
@@ -141,7 +144,7 @@ impl Farm {
             segment.next <= segment.tasks.len(),
             "segment {id} began more than it has"
         );
-        let leased = |task: &&TaskId| self.rows[task.index()].lease() == Some(slot);
+        let leased = |task: &&TaskId| self.holds(slot, **task);
         let open = segment.tasks.iter().filter(leased).count();
         hold!(
             open == segment.open,
@@ -196,6 +199,14 @@ impl Farm {
             hold!(
                 times == 1,
                 "task {task} is leased to slot {slot}, which has it {times} times"
+            );
+        }
+        leases += self.copies.len();
+        for (task, slot) in &self.copies {
+            let first = self.rows[task.index()].lease();
+            hold!(
+                first.is_some_and(|first| first != *slot),
+                "task {task} has a copy and no first holder"
             );
         }
         let open: usize = self
@@ -352,7 +363,7 @@ mod tests {
         );
         let twice = seen(|farm| farm.slots[1].work = farm.slots[0].work.clone());
         assert!(twice.contains("runs twice"), "{twice}");
-        let hidden = seen(|farm| farm.live.clear());
+        let hidden = seen(|farm| farm.live.remove(SegmentId(1)));
         assert!(hidden.contains("running segments"), "{hidden}");
         let committed = seen(|farm| {
             farm.committing.insert(TaskId(0), SegmentId(1));

@@ -129,11 +129,7 @@ impl Farm {
             .copied()
             .filter(|slot| class.has(self.slots[slot.index()].host) && self.may_send(*slot))
             .collect();
-        let order = |slot: &SlotId| (self.load_ahead(*slot), -self.speed(*slot));
-        slots.sort_by(|a, b| {
-            let (a, b) = (order(a), order(b));
-            a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
-        });
+        self.sort_soonest(&mut slots);
         slots
     }
 
@@ -419,10 +415,12 @@ impl Farm {
         let mut units = 0;
         for &task in &tasks {
             units += self.units(task);
-            self.set_phase(task, Phase::Leased);
-            let row = &mut self.rows[task.index()];
-            row.set_lease(Some(slot));
-            leases.push((task, Attempt(row.attempts.saturating_add(1))));
+            if !self.is_held(task) {
+                self.set_phase(task, Phase::Leased);
+            }
+            self.hold(slot, task);
+            let attempts = self.rows[task.index()].attempts;
+            leases.push((task, Attempt(attempts.saturating_add(1))));
         }
         let cold = !self.slots[slot.index()].warm;
         self.loading += u32::from(cold);
@@ -446,6 +444,7 @@ impl Farm {
             deadline: None,
         }));
         self.renew_deadline(slot);
+        self.touch_end(slot);
         self.actions.push(Action::Send {
             segment: id,
             slot,

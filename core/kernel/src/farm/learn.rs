@@ -13,6 +13,7 @@
 //! The prediction of a task on a host, estimate · scale / speed, does not depend on how a common
 //! factor is shared out between scale and speed, so the two cannot drift apart.
 
+use super::beyond::Beyond;
 use crate::hosts::Speed;
 use crate::time::Span;
 
@@ -24,6 +25,8 @@ const MEDIAN_FROM: u32 = 5;
 const CLASS_BITS: u32 = 3;
 /// Doublings that the histogram covers, from a microsecond on: 2^40 µs are twelve days.
 const DOUBLINGS: u32 = 40;
+/// All of its classes.
+pub(super) const CLASSES: usize = (DOUBLINGS as usize) << CLASS_BITS;
 
 /// Sums over finished tasks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,13 +59,15 @@ struct LayerCosts {
     /// The class in which the middle one of them lies, and how many lie below it.
     middle: usize,
     below: u32,
+    /// What they took relative to their estimate.
+    beyond: Beyond,
 }
 
 impl LayerCosts {
     /// Counts a time, of which `sums` knows already.
     fn count(&mut self, took: Span) {
         if self.classes.is_empty() {
-            self.classes.resize((DOUBLINGS as usize) << CLASS_BITS, 0);
+            self.classes.resize(CLASSES, 0);
         }
         let class = class(took);
         self.classes[class] += 1;
@@ -106,6 +111,7 @@ impl Learned {
             classes: Vec::new(),
             middle: 0,
             below: 0,
+            beyond: Beyond::default(),
         };
         Learned {
             job: Sums::default(),
@@ -131,7 +137,19 @@ impl Learned {
         let costs = &mut self.hosts[host];
         costs.took += took;
         costs.estimated += estimated * relative;
-        self.layers[layer].count(Span::from_secs_f64(normal));
+        let costs = &mut self.layers[layer];
+        costs.count(Span::from_secs_f64(normal));
+        if estimated > 0.0 {
+            costs.beyond.add(normal / estimated);
+        }
+    }
+
+    /// Seconds on a host of speed 1 that are expected of a task estimated at so much, of which it
+    /// is known that it takes longer than `age` seconds there.
+    pub fn expected(&self, layer: usize, estimated: f64, age: f64) -> f64 {
+        let scale = self.scale(layer);
+        let relative = self.layers[layer].beyond.expected(age / estimated, scale);
+        relative * estimated
     }
 
     pub fn loaded(&mut self, host: usize, took: Span) {
@@ -196,7 +214,7 @@ impl Learned {
 }
 
 /// Whole numbers only, so that every machine finds the same class.
-fn class(took: Span) -> usize {
+pub(super) fn class(took: Span) -> usize {
     let micros = took.as_micros().clamp(1, (1 << DOUBLINGS) - 1);
     let doublings = micros.ilog2();
     // The bits behind the leading one.
@@ -205,7 +223,7 @@ fn class(took: Span) -> usize {
 }
 
 /// The upper edge of a class: what is made of it is a limit, and errs on the generous side.
-fn class_end(class: usize) -> Span {
+pub(super) fn class_end(class: usize) -> Span {
     let doublings = class >> CLASS_BITS;
     let part = (class & ((1 << CLASS_BITS) - 1)) as u64 + 1;
     Span::from_micros((((1 << CLASS_BITS) + part) << doublings).div_ceil(1 << CLASS_BITS))

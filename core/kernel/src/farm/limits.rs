@@ -59,7 +59,11 @@ impl Farm {
             .segment()
             .is_none_or(|segment| segment.stopping.is_some());
         let due = if stopping { None } else { self.due(slot) };
-        self.set_deadline(slot, due);
+        // An entry that comes too soon does no harm, and renewing it with each task would.
+        let listed = self.slots[slot.index()].segment().and_then(|s| s.deadline);
+        if stopping || listed.is_none_or(|listed| due.is_some_and(|due| due < listed)) {
+            self.set_deadline(slot, due);
+        }
     }
 
     pub(super) fn set_deadline(&mut self, slot: SlotId, due: Option<Time>) {

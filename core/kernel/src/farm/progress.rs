@@ -74,7 +74,7 @@ impl Farm {
         let Work::Thief { victim } = self.slots[thief.index()].work else {
             return;
         };
-        if let Some(&slot) = self.live.get(&victim)
+        if let Some(slot) = self.live.get(victim)
             && let Some(segment) = self.slots[slot.index()].segment_mut()
             && let Some(cut) = &mut segment.cut
             && cut.thief == Some(thief)
@@ -91,7 +91,7 @@ impl Farm {
     }
 
     pub(super) fn loaded(&mut self, segment: SegmentId, took: Span) {
-        let Some(&slot) = self.live.get(&segment) else {
+        let Some(slot) = self.live.get(segment) else {
             return;
         };
         self.learned
@@ -111,13 +111,14 @@ impl Farm {
             self.stirred |= self.job.pace().loads_max.is_some();
         }
         self.renew_deadline(slot);
+        self.touch_end(slot);
     }
 
     /// The slot that has a lease on this task by this very segment.
     fn lease(&self, segment: SegmentId, task: TaskId) -> Option<SlotId> {
-        let slot = *self.live.get(&segment)?;
-        let row = self.rows.get(task.index())?;
-        (row.lease() == Some(slot)).then_some(slot)
+        let slot = self.live.get(segment)?;
+        let known = task.0 < self.job.task_count();
+        (known && self.holds(slot, task)).then_some(slot)
     }
 
     pub(super) fn begun(&mut self, segment: SegmentId, task: TaskId) {
@@ -164,7 +165,7 @@ impl Farm {
         if !matches!(stage, Some(Stage::Rendering { task: current, .. }) if current == task) {
             self.advance(slot, task);
         }
-        self.rows[task.index()].set_lease(None);
+        self.release(slot, task);
         let mut stage = Stage::Between { since: self.now };
         if let Some(segment) = self.slots[slot.index()].segment_mut() {
             segment.open -= 1;
@@ -240,13 +241,12 @@ impl Farm {
     }
 
     /// Ends a renderer all of whose tasks have been won by others.
-    fn stop_if_lost(&mut self, slot: SlotId) {
+    pub(super) fn stop_if_lost(&mut self, slot: SlotId) {
         let Some(segment) = self.slots[slot.index()].segment() else {
             return;
         };
         let wanted = segment.tasks.iter().any(|task| {
-            let row = self.rows[task.index()];
-            row.lease() == Some(slot) && !row.is_final()
+            self.holds(slot, *task) && !self.rows[task.index()].is_final()
         });
         if !wanted {
             self.stop(slot, StopReason::LostRace);
@@ -263,10 +263,7 @@ impl Farm {
         }
         if let Some(slot) = self.rows[task.index()].lease() {
             // Another attempt is under way; it goes on as if the lost one had never been.
-            let begun = self.slots[slot.index()]
-                .segment()
-                .is_some_and(|segment| !segment.tasks[segment.next..].contains(&task));
-            let phase = if begun { Phase::Begun } else { Phase::Leased };
+            let phase = self.phase_at(slot, task);
             self.set_phase(task, phase);
         } else if disk_full {
             self.enqueue(task);
@@ -294,13 +291,13 @@ impl Farm {
         running.blamed |= blames;
         if always || blames {
             self.fail(task, Some(host), fault);
-        } else {
+        } else if !self.is_held(task) {
             self.enqueue(task);
         }
     }
 
     pub(super) fn kept(&mut self, segment: SegmentId, keep: u32) {
-        let Some(&slot) = self.live.get(&segment) else {
+        let Some(slot) = self.live.get(segment) else {
             return;
         };
         let Some(running) = self.slots[slot.index()].segment_mut() else {
@@ -330,18 +327,25 @@ impl Farm {
     fn take_tail(&mut self, slot: SlotId, mut tail: Vec<TaskId>) -> Vec<TaskId> {
         for task in &tail {
             let units = self.units(*task);
-            let leased = self.rows[task.index()].lease() == Some(slot);
+            let leased = self.holds(slot, *task);
             if let Some(segment) = self.slots[slot.index()].segment_mut() {
                 segment.units -= units;
                 segment.open -= usize::from(leased);
             }
         }
-        tail.retain(|task| self.rows[task.index()].lease() == Some(slot));
-        for task in &tail {
-            self.rows[task.index()].set_lease(None);
-        }
-        tail.retain(|task| self.rows[task.index()].is_out());
+        self.touch_end(slot);
+        self.release_all(slot, &mut tail);
         tail
+    }
+
+    /// Ends a slot's hold of these tasks. Those stay in the list that nobody else has and that
+    /// still want rendering.
+    fn release_all(&mut self, slot: SlotId, tasks: &mut Vec<TaskId>) {
+        tasks.retain(|task| self.holds(slot, *task));
+        for task in &*tasks {
+            self.release(slot, *task);
+        }
+        tasks.retain(|task| self.rows[task.index()].is_out() && !self.is_held(*task));
     }
 
     /// Ends a thief's wait; false where it did not wait for this.
@@ -356,7 +360,7 @@ impl Farm {
     }
 
     pub(super) fn segment_over(&mut self, segment: SegmentId) {
-        let Some(&slot) = self.live.get(&segment) else {
+        let Some(slot) = self.live.get(segment) else {
             return;
         };
         let Some(running) = self.slots[slot.index()].segment() else {
@@ -388,7 +392,7 @@ impl Farm {
     /// rendering; they are in no queue, and their phase tells whether they were begun.
     fn end_segment(&mut self, id: SegmentId, slot: SlotId) -> Vec<TaskId> {
         self.set_deadline(slot, None);
-        self.live.remove(&id);
+        self.live.remove(id);
         let work = std::mem::replace(&mut self.slots[slot.index()].work, Work::Away);
         let Work::Busy(segment) = work else {
             unreachable!("slot {slot} was asked for its segment before");
@@ -401,11 +405,8 @@ impl Farm {
             self.free_thief(thief, id);
         }
         let mut left = segment.tasks;
-        left.retain(|task| self.rows[task.index()].lease() == Some(slot));
-        for task in &left {
-            self.rows[task.index()].set_lease(None);
-        }
-        left.retain(|task| self.rows[task.index()].is_out());
+        self.touch_end(slot);
+        self.release_all(slot, &mut left);
         left
     }
 }
