@@ -24,8 +24,8 @@ mod blame;
 mod carve;
 mod check;
 mod class;
-mod curve;
 mod copy;
+mod curve;
 mod cut;
 mod dispatch;
 mod ends;
@@ -39,6 +39,7 @@ mod ready;
 mod share;
 mod sizes;
 mod slots;
+mod stream;
 mod tasks;
 mod view;
 mod waiting;
@@ -87,6 +88,8 @@ pub struct Farm {
     live: Live,
     /// Slots with nothing to do whose host is up.
     idle: BTreeSet<SlotId>,
+    /// Those of them that were not since the last round.
+    fallen: Vec<SlotId>,
     /// Whose picture is on its way to its final place.
     committing: BTreeMap<TaskId, SegmentId>,
     /// The second slot of tasks that two slots have.
@@ -122,6 +125,8 @@ struct LayerState {
     queue: Queue,
     /// What ended of it, along its tasks.
     curve: Curve,
+    /// Tasks that were picked before there was a curve.
+    picks: u32,
     class: usize,
     undivided: bool,
     /// Tasks not committed.
@@ -164,6 +169,7 @@ impl Farm {
         let load = job.costs().load;
         let learned = Learned::new(
             job.layers().len(),
+            job.pace().start_delay,
             hosts
                 .iter()
                 .map(|host| (host.speed, host.expected_load(load))),
@@ -180,6 +186,7 @@ impl Farm {
             counts: [0; PHASES],
             live: Live::new(),
             idle: BTreeSet::new(),
+            fallen: Vec::new(),
             committing: BTreeMap::new(),
             copies: BTreeMap::new(),
             copied: BTreeSet::new(),
@@ -301,6 +308,7 @@ impl Farm {
             self.dispatch();
             self.wake = self.next_chance();
         }
+        self.fallen.clear();
         self.forget_the_dead();
         self.finish();
     }
@@ -447,6 +455,7 @@ impl Farm {
             layer.queue.urgent.insert(task);
         } else {
             layer.queue.bulk.insert(task);
+            layer.curve.look_again();
         }
         self.stirred = true;
     }
@@ -466,6 +475,7 @@ fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
         .map(|(layer, class)| LayerState {
             queue: Queue::new(waiting(job, layer)),
             curve: Curve::new(layer.range()),
+            picks: 0,
             class: *class,
             undivided: layer.is_undivided() || job.policy().is_undivided(),
             left: layer.range().len() as u32,

@@ -5,6 +5,7 @@
 //! less than it costs is not made. A cut is a question: the tail belongs to the victim until it
 //! answers how much it keeps.
 
+use super::dispatch::MANY;
 use super::share::Order;
 use super::slots::{Cutting, Segment, Stage, Work};
 use super::{Farm, ends};
@@ -14,12 +15,12 @@ use crate::time::Time;
 
 /// A cut must end the work earlier by this part of the time that it takes the thief.
 const GAIN_PART: f64 = 0.05;
+/// And by this part of the load that the thief has to do.
+const LOAD_PRICE: f64 = 0.4;
+const HORIZON_PART: f64 = 0.01;
 /// A stage that takes longer than predicted is taken to need this part of its age still.
 const OVERDUE_PART: f64 = 0.25;
 
-/// With more running segments than this, a search that found nothing to cut is not repeated
-/// before the next look is due.
-const WALKS_MAX: usize = 256;
 /// Segments that are passed over, because the idle slot may not take their tasks.
 const VICTIMS_MAX: u32 = 64;
 
@@ -117,7 +118,8 @@ impl Farm {
     /// Finds work for slots that have none: the tail of what would end last, or else a copy of a
     /// late task.
     pub(super) fn cut_for_idle(&mut self) {
-        if self.live.is_empty() || (self.live.len() > WALKS_MAX && self.now < self.look_after) {
+        let many = self.live.len() > MANY || self.idle.len() > MANY;
+        if self.live.is_empty() || (many && self.now < self.look_after) {
             return;
         }
         let mut idle: Vec<SlotId> = self.idle.iter().copied().collect();
@@ -168,7 +170,14 @@ impl Farm {
             }
             let split = self.split(victim, thief)?;
             let pace = self.job.pace();
-            let cost = pace.dispatch_interval.as_secs_f64() / 2.0 + GAIN_PART * split.thief_s;
+            let cost = pace.dispatch_interval.as_secs_f64() / 2.0
+                + GAIN_PART * split.thief_s
+                + LOAD_PRICE * self.load_ahead(thief)
+                + if self.load_ahead(thief) > 2.0 * pace.start_delay.as_secs_f64() {
+                    HORIZON_PART * (self.now.as_secs_f64() + split.thief_s)
+                } else {
+                    0.0
+                };
             return (split.gain > cost).then_some((victim, split.keep));
         }
         None

@@ -101,11 +101,19 @@ pub(super) struct Learned {
     job: Sums,
     layers: Vec<LayerCosts>,
     hosts: Vec<HostCosts>,
+    /// Seconds from a send to the first task of a loaded renderer, and from the end of a last task
+    /// to when that is known: running means.
+    send_s: f64,
+    tell_s: f64,
 }
 
+/// How much one observation counts in a running mean.
+const NEW_PART: f64 = 0.1;
+
 impl Learned {
-    /// `hosts` gives declared speed and expected load of each.
-    pub fn new(layers: usize, hosts: impl Iterator<Item = (Speed, Span)>) -> Learned {
+    /// `hosts` gives declared speed and expected load of each; `delay` is what a send is expected
+    /// to take.
+    pub fn new(layers: usize, delay: Span, hosts: impl Iterator<Item = (Speed, Span)>) -> Learned {
         let none = LayerCosts {
             sums: Sums::default(),
             classes: Vec::new(),
@@ -115,6 +123,8 @@ impl Learned {
         };
         Learned {
             job: Sums::default(),
+            send_s: delay.as_secs_f64(),
+            tell_s: 0.0,
             layers: vec![none; layers],
             hosts: hosts
                 .map(|(speed, load)| HostCosts {
@@ -157,6 +167,21 @@ impl Learned {
         costs.loads = costs.loads.saturating_add(1);
         // The first real load replaces the guess; later ones move a running mean.
         costs.load += (took.as_secs_f64() - costs.load) / f64::from(costs.loads);
+    }
+
+    /// So many seconds passed from a send to the first task of a loaded renderer.
+    pub fn sent(&mut self, seconds: f64) {
+        self.send_s += NEW_PART * (seconds - self.send_s);
+    }
+
+    /// So many seconds passed from the end of a segment's last task to when that was known.
+    pub fn told(&mut self, seconds: f64) {
+        self.tell_s += NEW_PART * (seconds - self.tell_s);
+    }
+
+    /// Seconds that a segment of a loaded renderer costs beside its tasks.
+    pub fn turnaround(&self) -> f64 {
+        self.send_s + self.tell_s
     }
 
     fn job_scale(&self) -> f64 {
@@ -237,7 +262,7 @@ mod tests {
         let hosts = speeds
             .iter()
             .map(|speed| (Speed::new(*speed).unwrap(), Span::from_secs(60)));
-        Learned::new(1, hosts)
+        Learned::new(1, Span::ZERO, hosts)
     }
 
     #[test]

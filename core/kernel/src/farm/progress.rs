@@ -19,7 +19,7 @@ impl Farm {
         self.solved.fill(None);
         for slot in self.hosts[host.index()].slots() {
             self.slots[slot.index()].work = Work::Idle;
-            self.idle.insert(slot);
+            self.fall_idle(slot);
         }
         self.stirred = true;
     }
@@ -40,6 +40,11 @@ impl Farm {
             state.presence = Presence::Lost;
         }
         self.stirred = true;
+    }
+
+    fn fall_idle(&mut self, slot: SlotId) {
+        self.idle.insert(slot);
+        self.fallen.push(slot);
     }
 
     /// Everything that a host was given goes back. What it renders counts as an attempt that
@@ -126,6 +131,7 @@ impl Farm {
             return;
         };
         self.advance(slot, task);
+        self.learn_start(slot);
         let row = &mut self.rows[task.index()];
         row.attempts = row.attempts.saturating_add(1);
         if row.phase == Phase::Leased {
@@ -133,6 +139,17 @@ impl Farm {
         }
         let since = self.now;
         self.set_stage(slot, Stage::Rendering { task, since });
+    }
+
+    /// A segment that found its renderer loaded tells how long a send takes.
+    fn learn_start(&mut self, slot: SlotId) {
+        let segment = self.slots[slot.index()].segment();
+        if let Some(segment) = segment
+            && segment.stage == (Stage::Sent { cold: false })
+        {
+            let took = self.now.since(segment.sent).as_secs_f64();
+            self.learned.sent(took);
+        }
     }
 
     /// Moves the border between begun and untouched behind this task. Tasks are begun in order,
@@ -218,6 +235,15 @@ impl Farm {
         if let Some(sent) = sent {
             self.licence_works(sent);
         }
+        if let Some(segment) = self.slots[slot.index()].segment()
+            && let Stage::Rendering { task: at, since } = segment.stage
+            && at == task
+            && segment.untouched() == 0
+        {
+            // Until its picture was read and all was told, nothing else could be sent.
+            let whole = self.now.since(since).as_secs_f64();
+            self.learned.told((whole - took.as_secs_f64()).max(0.0));
+        }
         if self.learned.median_is_new(layer) {
             self.renew_deadlines();
         }
@@ -245,9 +271,10 @@ impl Farm {
         let Some(segment) = self.slots[slot.index()].segment() else {
             return;
         };
-        let wanted = segment.tasks.iter().any(|task| {
-            self.holds(slot, *task) && !self.rows[task.index()].is_final()
-        });
+        let wanted = segment
+            .tasks
+            .iter()
+            .any(|task| self.holds(slot, *task) && !self.rows[task.index()].is_final());
         if !wanted {
             self.stop(slot, StopReason::LostRace);
         }
@@ -354,7 +381,7 @@ impl Farm {
         let waits = matches!(state.work, Work::Thief { victim } if victim == segment);
         if waits {
             state.work = Work::Idle;
-            self.idle.insert(thief);
+            self.fall_idle(thief);
         }
         waits
     }
@@ -384,7 +411,7 @@ impl Farm {
         }
         self.slots[slot.index()].work = Work::Idle;
         self.slots[slot.index()].warm &= self.job.is_kept();
-        self.idle.insert(slot);
+        self.fall_idle(slot);
         self.stirred = true;
     }
 
