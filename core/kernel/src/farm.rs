@@ -117,6 +117,8 @@ pub struct Farm {
     wake: Option<Time>,
     /// When it makes sense again to look for a segment to cut on a large farm.
     look_after: Time,
+    /// When it makes sense again to weigh all slots of a large farm against those that declined.
+    close_look_after: Time,
     actions: Vec<Action>,
 }
 
@@ -202,6 +204,7 @@ impl Farm {
             stirred: true,
             wake: None,
             look_after: Time::ZERO,
+            close_look_after: Time::ZERO,
             actions: Vec::new(),
             job,
         };

@@ -122,9 +122,25 @@ impl Farm {
         if self.live.is_empty() || (many && self.now < self.look_after) {
             return;
         }
-        let mut idle: Vec<SlotId> = self.idle.iter().copied().collect();
-        idle.retain(|slot| self.may_send(*slot) && !self.bulk_waits_for(*slot));
+        let mut idle: Vec<SlotId> = Vec::new();
+        // What waits goes to slots by share; those that may take it are not thieves.
+        let waiting: Vec<usize> = self
+            .layers
+            .iter()
+            .filter(|layer| !layer.undivided && layer.queue.bulk.count() > 0)
+            .map(|layer| layer.class)
+            .collect();
+        let served = |slot: &SlotId| {
+            let host = self.slots[slot.index()].host;
+            waiting.iter().any(|class| self.classes[*class].has(host))
+        };
+        idle.extend(
+            self.idle
+                .iter()
+                .filter(|slot| !served(slot) && self.may_send(**slot)),
+        );
         if idle.is_empty() {
+            self.look_after = self.next_look();
             return;
         }
         // Whoever could start soonest goes first, or else the fastest.
@@ -146,13 +162,6 @@ impl Farm {
             let order = (self.load_ahead(*slot), -self.speed(*slot));
             (Order(order.0), Order(order.1))
         });
-    }
-
-    fn bulk_waits_for(&self, slot: SlotId) -> bool {
-        let host = self.slots[slot.index()].host;
-        self.layers.iter().any(|layer| {
-            !layer.undivided && layer.queue.bulk.count() > 0 && self.classes[layer.class].has(host)
-        })
     }
 
     /// The cut that helps most: of the segment that would end last.

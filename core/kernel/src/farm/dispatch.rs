@@ -125,7 +125,7 @@ impl Farm {
     fn candidates(&self, class: usize) -> Vec<SlotId> {
         let class = &self.classes[class];
         let fits = |slot: &SlotId| class.has(self.slots[slot.index()].host) && self.may_send(*slot);
-        let mut slots: Vec<SlotId> = if self.idle.len() > MANY && self.now < self.look_after {
+        let mut slots: Vec<SlotId> = if self.idle.len() > MANY && self.now < self.close_look_after {
             // Who was passed over a moment ago would be passed over again.
             let idle = |slot: &SlotId| matches!(self.slots[slot.index()].work, Work::Idle);
             let fallen = self.fallen.iter().copied().filter(idle).filter(fits);
@@ -210,8 +210,16 @@ impl Farm {
             }
         }
         let idle = &idle;
+        // On a large farm not everybody is weighed whenever something happens.
+        let many = self.slots.len() > MANY && !self.live.is_empty();
+        if many && self.now < self.close_look_after {
+            return;
+        }
         let (mut reaches, others_busy) = self.reaches(class, idle);
         let sent = self.send_round(layers, idle, &self.amounts(&wanted, &reaches));
+        if many && !(sent && self.job.pace().dispatch_interval > Span::ZERO) {
+            self.close_look_after = self.next_look();
+        }
         // Nobody is under way who could take what waits: then it is not worth waiting for hosts
         // that have not answered yet, nor for better ones.
         if !sent && !others_busy {

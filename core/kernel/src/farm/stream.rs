@@ -9,14 +9,16 @@
 
 use super::Farm;
 use super::carve::Amount;
-use super::dispatch::{MANY, Solved, Wanted};
+use super::dispatch::{Solved, Wanted};
 use super::share::{Reach, level};
 use crate::ids::{LayerId, SlotId};
 use crate::policy::Policy;
-use crate::time::{Span, Time};
+use crate::time::Span;
 
 /// What was reckoned holds for this part of what is left of the time.
 const SOLVED_PART: f64 = 0.02;
+/// A slot takes at most one of so many parts of what it could do until the end.
+const PARTS: f64 = 16.0;
 /// Where sends keep a distance, a task must take this many times as long as one send to each slot.
 const ROUNDS: f64 = 2.0;
 
@@ -42,7 +44,8 @@ impl Farm {
         layers: &[LayerId],
         idle: &[SlotId],
     ) -> Vec<SlotId> {
-        let limit = self.limit(wanted, idle);
+        let solved = self.solve(wanted, idle);
+        let limit = solved.ends.max(solved.latest);
         let mut declined = Vec::new();
         for (place, slot) in idle.iter().enumerate() {
             if !self.may_send(*slot) {
@@ -56,10 +59,12 @@ impl Farm {
                 declined.push(*slot);
                 continue;
             }
-            let amount = Amount::Stream {
-                seconds: self.chunk(wanted.each, speed).min(room.max(wanted.each)),
-                room,
-            };
+            // Far from the end a few at a time do no harm, and spare sends.
+            let share = solved.ends.since(self.now).as_secs_f64() * speed;
+            let part = (share / PARTS / wanted.each).floor() * wanted.each;
+            let least = self.chunk(wanted.each, speed);
+            let seconds = least.max(part).min(room.max(wanted.each));
+            let amount = Amount::Stream { seconds, room };
             if self
                 .send_share(layers, *slot, amount, idle.len() - place)
                 .is_none()
@@ -67,12 +72,6 @@ impl Farm {
                 // What waits may not go there.
                 continue;
             }
-        }
-        if !declined.is_empty() && self.idle.len() > MANY {
-            if self.now < self.look_after {
-                return Vec::new();
-            }
-            self.look_after = self.next_look();
         }
         declined
     }
@@ -88,13 +87,13 @@ impl Farm {
         layers.iter().filter_map(cheapest).fold(each, f64::min)
     }
 
-    /// When all of a class will be done; not later than that anything should end.
-    fn limit(&mut self, wanted: &Wanted, idle: &[SlotId]) -> Time {
+    /// When all of a class will be done.
+    fn solve(&mut self, wanted: &Wanted, idle: &[SlotId]) -> Solved {
         let class = wanted.class;
         if let Some(solved) = self.solved[class]
             && self.now < solved.until
         {
-            return solved.ends.max(solved.latest);
+            return solved;
         }
         let (reaches, _) = self.reaches(class, idle);
         let left = level(f64::from(wanted.count) * wanted.each, &reaches);
@@ -115,6 +114,6 @@ impl Farm {
             until: (self.now + Span::from_secs_f64(left * SOLVED_PART)).max(self.next_look()),
         };
         self.solved[class] = Some(solved);
-        solved.ends.max(solved.latest)
+        solved
     }
 }
