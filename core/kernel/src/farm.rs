@@ -100,8 +100,10 @@ pub struct Farm {
     ends: Option<Ends>,
     /// Where tasks failed that are not final yet.
     trouble: BTreeMap<TaskId, Trouble>,
-    /// When a running segment has been silent for too long.
+    /// When to look whether a running segment has been silent for too long.
     deadlines: BTreeSet<(Time, SlotId)>,
+    /// Until when hosts rest, and were to rest.
+    resting: BTreeSet<(Time, HostId)>,
     /// Segments sent to cold slots that have not loaded yet.
     loading: u32,
 
@@ -195,6 +197,7 @@ impl Farm {
             ends: None,
             trouble: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            resting: BTreeSet::new(),
             loading: 0,
             now: Time::ZERO,
             next_segment: job.first_segment(),
@@ -223,6 +226,7 @@ impl Farm {
             host,
             warm: false,
             work: Work::Away,
+            deadline: None,
         }));
         self.hosts.push(Host {
             spec,
@@ -397,7 +401,6 @@ impl Farm {
         }
         segment.stopping = Some(reason);
         let segment = segment.id;
-        self.set_deadline(slot, None);
         self.touch_end(slot);
         self.actions.push(Action::Stop { segment, reason });
     }

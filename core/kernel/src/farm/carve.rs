@@ -273,6 +273,10 @@ impl Farm {
     /// The rank of the dearest waiting task that costs no more than this.
     fn rank_below(&self, layer: LayerId, units: u64) -> u32 {
         let bulk = &self.layers[layer.index()].queue.bulk;
+        // Mostly the very first one fits.
+        if bulk.get(0).is_some_and(|task| self.units(task) <= units) {
+            return 0;
+        }
         let (mut low, mut high) = (0, bulk.count());
         while low < high {
             let middle = low + (high - low) / 2;

@@ -215,14 +215,14 @@ impl Farm {
         if many && self.now < self.close_look_after {
             return;
         }
-        let (mut reaches, others_busy) = self.reaches(class, idle);
+        let (mut reaches, latest) = self.reaches(class, idle);
         let sent = self.send_round(layers, idle, &self.amounts(&wanted, &reaches));
         if many && !(sent && self.job.pace().dispatch_interval > Span::ZERO) {
             self.close_look_after = self.next_look();
         }
         // Nobody is under way who could take what waits: then it is not worth waiting for hosts
         // that have not answered yet, nor for better ones.
-        if !sent && !others_busy {
+        if !sent && latest.is_none() {
             reaches.truncate(idle.len());
             let amounts = self.amounts(&wanted, &reaches);
             if !self.send_round(layers, idle, &amounts) {
@@ -238,9 +238,9 @@ impl Farm {
         }
     }
 
-    /// When each slot of a class could take more: the idle ones first, in their order. And whether
-    /// there are others that run something.
-    pub(super) fn reaches(&self, class: usize, idle: &[SlotId]) -> (Vec<Reach>, bool) {
+    /// When each slot of a class could take more: the idle ones first, in their order. And in how
+    /// many seconds the last of those ends that run something; `None` where none does.
+    pub(super) fn reaches(&self, class: usize, idle: &[SlotId]) -> (Vec<Reach>, Option<f64>) {
         let interval = self.job.pace().dispatch_interval.as_secs_f64();
         let mut reaches: Vec<Reach> = idle
             .iter()
@@ -250,7 +250,7 @@ impl Farm {
                 speed: self.speed(*slot),
             })
             .collect();
-        let mut others_busy = false;
+        let mut latest: Option<f64> = None;
         for host in &self.classes[class].hosts {
             let state = &self.hosts[host.index()];
             let expected = state.presence == Presence::Expected;
@@ -264,14 +264,17 @@ impl Farm {
                     // Idle ones are counted above or cannot be sent to now; a thief has its work.
                     Work::Away | Work::Idle | Work::Thief { .. } => continue,
                 };
-                others_busy |= busy;
+                let remaining = self.remaining(slot);
+                if busy {
+                    latest = Some(latest.map_or(remaining, |latest| latest.max(remaining)));
+                }
                 reaches.push(Reach {
-                    ready: self.remaining(slot) + self.load_behind(slot),
+                    ready: remaining + self.load_behind(slot),
                     speed: self.speed(slot),
                 });
             }
         }
-        (reaches, others_busy)
+        (reaches, latest)
     }
 
     /// Seconds at speed 1 of the dearest task that waits, where tasks are known one by one.
@@ -428,7 +431,6 @@ impl Farm {
             stopping: None,
             news: false,
             blamed: false,
-            deadline: None,
         }));
         self.renew_deadline(slot);
         self.touch_end(slot);
@@ -450,11 +452,9 @@ impl Farm {
         let look = (self.job.policy().cuts() && (!self.live.is_empty() || self.idle.len() > MANY))
             .then(|| self.next_look());
         let gates = [later(self.licence.until), later(self.send_after), look];
-        let rests = self
-            .hosts
-            .iter()
-            .filter_map(|host| host.rest_until.and_then(later));
-        gates.into_iter().flatten().chain(rests).min()
+        let rests = self.resting.range((self.now, HostId(u32::MAX))..);
+        let rest = rests.map(|(until, _)| *until).next();
+        gates.into_iter().flatten().chain(rest).min()
     }
 
     pub(super) fn next_look(&self) -> Time {

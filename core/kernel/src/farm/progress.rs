@@ -418,7 +418,6 @@ impl Farm {
     /// Takes a segment from its slot and ends its leases. Returns the tasks that still want
     /// rendering; they are in no queue, and their phase tells whether they were begun.
     fn end_segment(&mut self, id: SegmentId, slot: SlotId) -> Vec<TaskId> {
-        self.set_deadline(slot, None);
         self.live.remove(id);
         let work = std::mem::replace(&mut self.slots[slot.index()].work, Work::Away);
         let Work::Busy(segment) = work else {

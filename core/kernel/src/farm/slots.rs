@@ -50,6 +50,8 @@ pub(super) struct Slot {
     /// Whether the scene is in its renderer's memory.
     pub warm: bool,
     pub work: Work,
+    /// The entry in the farm's list of deadlines; not later than the one that holds.
+    pub deadline: Option<Time>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,8 +85,6 @@ pub(super) struct Segment {
     pub news: bool,
     /// Whether a failure of a task of it was counted.
     pub blamed: bool,
-    /// The entry in the farm's list of deadlines.
-    pub deadline: Option<Time>,
 }
 
 /// What a segment's renderer is doing.

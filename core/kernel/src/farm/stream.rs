@@ -18,7 +18,7 @@ use crate::time::Span;
 /// What was reckoned holds for this part of what is left of the time.
 const SOLVED_PART: f64 = 0.02;
 /// A slot takes at most one of so many parts of what it could do until the end.
-const PARTS: f64 = 16.0;
+const PARTS: f64 = 8.0;
 /// Where sends keep a distance, a task must take this many times as long as one send to each slot.
 const ROUNDS: f64 = 2.0;
 
@@ -95,14 +95,8 @@ impl Farm {
         {
             return solved;
         }
-        let (reaches, _) = self.reaches(class, idle);
+        let (reaches, latest) = self.reaches(class, idle);
         let left = level(f64::from(wanted.count) * wanted.each, &reaches);
-        let latest = self.classes[class]
-            .hosts
-            .iter()
-            .flat_map(|host| self.hosts[host.index()].slots())
-            .map(|slot| self.remaining(slot))
-            .fold(0.0, f64::max);
         // The dearest task may take longer than all of the rest.
         let dearest = wanted.dearest.unwrap_or(0.0);
         let end = |reach: &Reach| reach.ready + dearest / reach.speed;
@@ -110,7 +104,7 @@ impl Farm {
         let left = left.max(soonest);
         let solved = Solved {
             ends: self.now + Span::from_secs_f64(left),
-            latest: self.now + Span::from_secs_f64(latest),
+            latest: self.now + Span::from_secs_f64(latest.unwrap_or(0.0)),
             until: (self.now + Span::from_secs_f64(left * SOLVED_PART)).max(self.next_look()),
         };
         self.solved[class] = Some(solved);

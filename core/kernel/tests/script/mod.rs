@@ -184,10 +184,23 @@ impl Script {
         self.now = self.now + Span::from_secs(seconds);
     }
 
-    /// Lets time go on to the alarm.
+    /// Lets time go on until an alarm makes the farm want something. Alarms may come too soon.
     pub fn sleep_until_alarm(&mut self) {
-        self.now = self.farm.next_alarm().expect("an alarm is set");
-        self.tell(Event::Tick);
+        let before = self.log.len();
+        for _ in 0..100 {
+            self.now = self.farm.next_alarm().expect("an alarm is set");
+            self.tell(Event::Tick);
+            if self.log.len() > before {
+                return;
+            }
+        }
+        panic!("a hundred alarms, and nothing is wanted");
+    }
+
+    /// Whether a renderer was to be ended, so far.
+    pub fn has_stopped(&self) -> bool {
+        let stop = |action: &Action| matches!(action, Action::Stop { .. });
+        self.log.iter().any(stop)
     }
 
     /// What was sent since this was asked last: slot, tasks.
