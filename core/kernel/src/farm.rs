@@ -26,6 +26,7 @@ mod class;
 mod curve;
 mod cut;
 mod dispatch;
+mod explain;
 mod learn;
 mod limits;
 mod progress;
@@ -41,11 +42,14 @@ mod waiting;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use check::Broken;
+pub use explain::{
+    Cost, CostBasis, Elsewhere, Explanation, Hold, HostReason, Lease, Needs, Sent, Standing,
+};
 pub use slots::Presence;
 pub use tasks::Phase;
 pub use view::{Counts, HostView, SlotView, TaskView};
 
-use crate::event::{Action, Event, Outcome, StopReason};
+use crate::event::{Action, Event, GiveUpReason, Outcome, StopReason};
 use crate::hosts::{HostSpec, SLOTS_MAX};
 use crate::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
 use crate::job::{Job, Layer};
@@ -84,6 +88,8 @@ pub struct Farm {
     committing: BTreeMap<TaskId, SegmentId>,
     /// Where tasks failed that are not final yet.
     trouble: BTreeMap<TaskId, Trouble>,
+    /// Why tasks were given up.
+    lost: BTreeMap<TaskId, GiveUpReason>,
     /// When a running segment has been silent for too long.
     deadlines: BTreeSet<(Time, SlotId)>,
     /// Segments sent to cold slots that have not loaded yet.
@@ -169,6 +175,7 @@ impl Farm {
             idle: BTreeSet::new(),
             committing: BTreeMap::new(),
             trouble: BTreeMap::new(),
+            lost: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             loading: 0,
             now: Time::ZERO,

@@ -438,6 +438,7 @@ impl Farm {
             tasks,
             units,
             sent: self.now,
+            reason,
             stage: Stage::Sent { cold },
             cut: None,
             stopping: None,
