@@ -44,6 +44,8 @@ pub(crate) struct Outcome {
     pub(crate) outputs: Vec<String>,
     /// Measured speed of each host, by name; a host that is missing is shown with speed 1.
     pub(crate) speeds: BTreeMap<String, f64>,
+    /// The same as the farm's file says.
+    pub(crate) speeds_declared: BTreeMap<String, f64>,
     /// Whether the output disk filled, which ends a job with exit code 1.
     pub(crate) disk_full: bool,
     /// Where the adapter broke its contract: a job that fails then ends with exit code 4.
@@ -199,6 +201,7 @@ fn outcome(end: RunEnd) -> Outcome {
         state: end.state,
         outputs: committed.collect(),
         speeds: end.speeds,
+        speeds_declared: end.speeds_declared,
         disk_full: end.disk_full.is_some(),
         adapter_faults: end.adapter_faults,
     }

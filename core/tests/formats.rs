@@ -23,6 +23,7 @@ fn events_v1() -> Vec<Stamped> {
             skipped: 0,
             slots: 2,
             pid: 4711,
+            predicted_makespan_s: None,
         },
         Event::HostUp {
             host: host(),
@@ -33,6 +34,9 @@ fn events_v1() -> Vec<Stamped> {
             host: host(),
             slot: 1,
             tasks: vec![task(), "beauty:18:2,3".to_owned()],
+            why: None,
+            load_s: None,
+            end_s: None,
         },
         Event::RunStarted {
             host: host(),
@@ -59,6 +63,7 @@ fn events_v1() -> Vec<Stamped> {
             host: host(),
             slot: 1,
             render_s: 2.25,
+            predicted_s: None,
             file: Some(CommittedFile {
                 path: "/o/a.0017.png".to_owned(),
                 from: "/o/.framewright/shot-k3x9qa/1/a.png".to_owned(),

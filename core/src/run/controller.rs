@@ -52,6 +52,8 @@ pub(super) struct Opened {
     pub journal: JournalWriter,
     pub done: mpsc::UnboundedReceiver<Done>,
     pub state: JobState,
+    /// Seconds until the end, as planned.
+    pub predicted_makespan_s: Option<f64>,
 }
 
 /// Everything the loop owns.
@@ -78,6 +80,7 @@ pub(super) struct Controller<'a> {
     pub(super) doors: Doors,
     /// The first segment of this controller; smaller numbers are earlier controllers'.
     pub(super) first_segment: u64,
+    predicted_makespan_s: Option<f64>,
     warnings: u32,
     finished: Option<Outcome>,
     stopping: bool,
@@ -156,6 +159,7 @@ impl<'a> Controller<'a> {
             journal,
             done,
             state,
+            predicted_makespan_s,
         } = opened;
         let first_segment = state.segment_next();
         let mut controller = Self {
@@ -182,6 +186,7 @@ impl<'a> Controller<'a> {
                 reconnects,
             },
             first_segment,
+            predicted_makespan_s,
             warnings: 0,
             finished: None,
             stopping: false,
@@ -210,6 +215,7 @@ impl<'a> Controller<'a> {
             skipped,
             slots: u32::try_from(self.slots.len()).unwrap_or(u32::MAX),
             pid: std::process::id(),
+            predicted_makespan_s: self.predicted_makespan_s,
         });
         for text in self.job.warnings.clone() {
             self.warn(text);
@@ -293,8 +299,8 @@ impl<'a> Controller<'a> {
                 segment,
                 slot,
                 leases,
-                reason: _,
-            } => self.send_segment(segment, slot, &leases),
+                reason,
+            } => self.send_segment(segment, slot, &leases, reason),
             Action::Cut { segment, keep } => self.cut_segment(segment, keep),
             Action::Stop { segment, reason } => self.stop_segment(segment, reason),
             Action::Commit { segment, task } => self.commit(segment, task),
@@ -443,6 +449,8 @@ impl<'a> Controller<'a> {
         };
         let lower_bound_s = self.measured_bound();
         let speeds = self.speeds();
+        let hosts = self.job.request().hosts.iter();
+        let speeds_declared = hosts.map(|host| (host.name.clone(), host.speed)).collect();
         self.emit(Event::JobEnded {
             state,
             done: counts.done,
@@ -473,6 +481,7 @@ impl<'a> Controller<'a> {
             state,
             job_state,
             speeds,
+            speeds_declared,
             adapter_faults,
             disk_full,
         })
