@@ -30,6 +30,7 @@ use super::segment::Segment;
 use super::session::{FromSession, SessionNumber};
 use super::slots::Slot;
 use super::{RunEnd, RunError, Stop, Surroundings};
+use crate::control::{self, Asked, Control};
 use crate::event::{Event, JobEnd, Stamped};
 use crate::link::FromLink;
 use crate::store::JobState;
@@ -130,6 +131,7 @@ struct Sources {
     reconnects: mpsc::UnboundedReceiver<HostId>,
     store: mpsc::UnboundedReceiver<Done>,
     stops: mpsc::UnboundedReceiver<Stop>,
+    asked: mpsc::Receiver<Asked>,
 }
 
 /// One thing that happened.
@@ -139,6 +141,7 @@ enum Happened {
     Reconnect(HostId),
     Store(Done),
     Stop(Stop),
+    Asked(Asked),
     Alarm,
 }
 
@@ -154,6 +157,7 @@ impl<'a> Controller<'a> {
         let (links, from_links) = mpsc::channel(LINK_NEWS_MAX);
         let (sessions, from_sessions) = mpsc::channel(SESSION_NEWS_MAX);
         let (reconnects, from_reconnects) = mpsc::unbounded_channel();
+        let (door, asked) = mpsc::channel(control::WAITING_MAX);
         let Opened {
             farm,
             journal,
@@ -201,9 +205,20 @@ impl<'a> Controller<'a> {
             reconnects: from_reconnects,
             store: done,
             stops,
+            asked,
         };
         controller.begin();
+        let limits = control::Limits::default();
+        let control = match Control::open(job.folder.path(), limits, door) {
+            Ok(control) => Some(control),
+            Err(error) => {
+                controller.warn(error.to_string());
+                None
+            }
+        };
         let sources = controller.work(sources).await;
+        // From here on the journal tells more than we could.
+        drop(control);
         controller.end(sources).await
     }
 
@@ -238,6 +253,8 @@ impl<'a> Controller<'a> {
             let first = tokio::select! {
                 biased;
                 Some(stop) = sources.stops.recv() => Happened::Stop(stop),
+                // Questions are few, and bounded by their door: they cannot crowd out the rest.
+                Some(asked) = sources.asked.recv() => Happened::Asked(asked),
                 Some(done) = sources.store.recv() => Happened::Store(done),
                 Some(from) = sources.sessions.recv() => Happened::Session(from),
                 Some(from) = sources.links.recv() => Happened::Link(from),
@@ -268,6 +285,7 @@ impl<'a> Controller<'a> {
             Happened::Reconnect(host) => self.open_host(host),
             Happened::Store(done) => self.on_store(done),
             Happened::Stop(stop) => self.on_stop(stop),
+            Happened::Asked(asked) => self.on_asked(asked),
             Happened::Alarm => self.tell(&FarmEvent::Tick),
         }
     }
@@ -355,7 +373,7 @@ impl<'a> Controller<'a> {
         self.farm.handle(now, event);
     }
 
-    fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         Time::from_secs_f64(self.started.elapsed().as_secs_f64())
     }
 

@@ -113,18 +113,22 @@ fn layers(prepared: &Prepared, tags: &Tags) -> Result<Vec<LayerSpec>, String> {
         .memory_bytes
         .max(largest)
         .max(request.memory_bytes.unwrap_or(0));
-    let names = used
-        .iter()
-        .flat_map(|layer| &layer.tags)
-        .chain(&request.tags);
     Ok(vec![LayerSpec {
         weight: 1.0,
         after: Vec::new(),
         undivided: request.segment.is_some_and(|size| size.min == 0)
             || used.iter().any(|layer| layer.undivided),
         memory: Bytes(memory),
-        tags: tags.set(names)?,
+        tags: tags.set(needed_tags(prepared))?,
     }])
+}
+
+/// What a host must have, by name.
+fn needed_tags(prepared: &Prepared) -> impl Iterator<Item = &String> {
+    let layers = &prepared.inspection.scene.layers;
+    let used = layers.iter().filter(|layer| layer.used);
+    used.flat_map(|layer| &layer.tags)
+        .chain(&prepared.request.tags)
 }
 
 /// Whether the renderer stays loaded between segments: it can, and neither the scene nor the user
@@ -172,6 +176,23 @@ fn host_spec(host: &HostEntry, tags: &Tags) -> HostSpec {
         tags: tags.set(&host.tags).unwrap_or_default(),
         load: None,
     }
+}
+
+/// Names of the tags in a set that a job needs; those that no host has share one bit.
+pub(super) fn tag_names(prepared: &Prepared, set: TagSet) -> Vec<String> {
+    let Ok(tags) = Tags::of(&prepared.request) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = needed_tags(prepared)
+        .filter(|name| {
+            let wanted = tags.set([*name]).unwrap_or_default();
+            set.0 & wanted.0 != 0
+        })
+        .cloned()
+        .collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 /// Tags of a farm, each with its bit.

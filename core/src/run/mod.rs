@@ -9,6 +9,7 @@ mod activity;
 mod checks;
 mod controller;
 mod effects;
+mod explain;
 mod farm;
 mod hosts;
 mod job;
