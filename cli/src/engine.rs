@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use framewright_core::adapters::{Launcher, SearchPlan, find_adapters};
 use framewright_core::event::{JobEnd, Stamped};
+use framewright_core::explain::{Explained, look};
 use framewright_core::frames::FrameSet;
 use framewright_core::request::Request;
 use framewright_core::run::{self, RunEnd, Stop};
@@ -129,6 +130,16 @@ pub(crate) fn jobs(around: &Surroundings) -> Result<(JobsReport, Vec<String>), P
 /// One job. An id that fits none or several is an error of usage.
 pub(crate) fn status(around: &Surroundings, job: &str) -> Result<StatusReport, Presentable> {
     stored::status(&Store::at(&around.state_dir), job, jiff::Timestamp::now())
+}
+
+/// Why a task is where it is; a frame alone means the tasks of all layers.
+pub(crate) fn explain(
+    around: &Surroundings,
+    job: &str,
+    task: &str,
+) -> Result<Explained, Presentable> {
+    let folder = Store::at(&around.state_dir).find_job(job)?;
+    Ok(block_on(look(&folder, task))?)
 }
 
 /// The logs of a job, or of one task of it.

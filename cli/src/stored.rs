@@ -139,7 +139,7 @@ fn hosts(listed: &Listed) -> Vec<HostReport> {
         load_s: host.load_s,
         speed: first_guess(name),
         speed_declared: first_guess(name),
-        predicted_s: (host.predicted > 0).then(|| host.predicted_s + host.predicted_load_s),
+        predicted_s: (host.predicted > 0).then_some(host.predicted_s + host.predicted_load_s),
         predicted_load_s: (host.predicted > 0).then_some(host.predicted_load_s),
     });
     hosts.collect()

@@ -5,6 +5,8 @@
 //! were. The time beyond it went into failed attempts, into pictures that others had sooner, and
 //! into waiting for the next segment.
 
+use framewright_core::store::Status;
+
 use super::words::{count, time};
 use crate::documents::{HostReport, RenderReport};
 use crate::printable::for_shell;
@@ -65,7 +67,10 @@ pub(crate) fn lines(report: &RenderReport) -> Vec<String> {
 }
 
 fn plan(report: &RenderReport) -> Option<String> {
-    let predicted = report.predicted_makespan_s?;
+    // What was left undone was planned too.
+    let predicted = report
+        .predicted_makespan_s
+        .filter(|_| report.state == Status::Done)?;
     Some(format!(
         "planned before the start: {}; it took {}, {} times that",
         time(predicted),
@@ -83,8 +88,6 @@ fn ratio(actual: f64, predicted: Option<f64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use framewright_core::store::Status;
-
     use super::*;
     use crate::documents::TaskCounts;
 

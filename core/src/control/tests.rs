@@ -77,6 +77,7 @@ fn report() -> TaskReport {
         standing: Standing::Waiting {
             hold: None,
             waiting: 3,
+            all_done_in_s: None,
         },
         attempts: 0,
         failures: 0,

@@ -8,11 +8,13 @@
 //! a promise: it only grows. A reader must expect words that it does not know in `state`, `hold`,
 //! `reason`, `kind` and `basis`.
 
+mod look;
 pub mod past;
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::SentWhy;
+pub use look::{Explained, LookError, Reached, look};
 pub use past::{Try, TryEnd};
 
 /// Hosts told of one task; how many more there are is said.
@@ -64,6 +66,9 @@ pub enum Standing {
         hold: Option<Hold>,
         /// How many tasks of its layer wait, itself included.
         waiting: u32,
+        /// When everything is predicted to be done; absent while no slot is up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        all_done_in_s: Option<f64>,
     },
     /// A slot has it and has not begun it.
     Given {

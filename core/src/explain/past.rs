@@ -66,7 +66,7 @@ pub enum TryEnd {
         /// The segment that it then was in.
         to: u64,
     },
-    /// Its segment ended before it was begun.
+    /// Its segment ended before it was done.
     Returned,
     /// Its host was lost before it was begun.
     HostLost,
@@ -160,7 +160,7 @@ impl Past {
                     render_s: *render_s,
                     predicted_s: *predicted_s,
                 };
-                self.close(*segment, at, end);
+                self.commit(*segment, at, end);
                 self.close_all(at, |_| true, &TryEnd::Beaten);
             }
             Event::TaskFailed {
@@ -210,6 +210,17 @@ impl Past {
         self.tries.iter_mut().rev().find(wanted)
     }
 
+    /// A picture may be committed after its segment has ended.
+    fn commit(&mut self, segment: u64, at: Timestamp, end: TryEnd) {
+        let wanted = |one: &&mut Try| {
+            one.segment == segment && matches!(one.end, TryEnd::Open | TryEnd::Returned)
+        };
+        if let Some(one) = self.tries.iter_mut().rev().find(wanted) {
+            one.ended = Some(at);
+            one.end = end;
+        }
+    }
+
     fn close(&mut self, segment: u64, at: Timestamp, end: TryEnd) {
         if let Some(one) = self.open(segment) {
             one.ended = Some(at);
@@ -222,6 +233,15 @@ impl Past {
         for one in self.tries.iter_mut().filter(open) {
             one.ended = Some(at);
             one.end = end.clone();
+        }
+    }
+
+    /// Nobody works on the job any more: what is open was left by a controller that died.
+    pub fn abandon(&mut self) {
+        for one in &mut self.tries {
+            if one.end == TryEnd::Open {
+                one.end = TryEnd::Interrupted;
+            }
         }
     }
 
@@ -431,6 +451,21 @@ mod tests {
         assert_eq!(
             past.tries[0].ended,
             Some(Timestamp::from_second(1).unwrap())
+        );
+    }
+
+    #[test]
+    fn a_picture_may_come_after_its_segment() {
+        let past = past(vec![
+            sent(1, "a", SentWhy::Share),
+            begun(1, 1),
+            over(1),
+            done(1),
+        ]);
+        assert_eq!(ends(&past), [(1, rendered())]);
+        assert_eq!(
+            past.tries[0].ended,
+            Some(Timestamp::from_second(3).unwrap())
         );
     }
 

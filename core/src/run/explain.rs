@@ -86,6 +86,7 @@ impl Controller<'_> {
             At::Ready { hold, waiting } => Standing::Waiting {
                 hold: hold.map(|hold| self.hold(hold)),
                 waiting: *waiting,
+                all_done_in_s: self.farm.predicted_end().map(|at| self.seconds_to(at)),
             },
             At::Leased(lease) => {
                 let begun = lease.begun;
