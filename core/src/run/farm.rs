@@ -40,6 +40,11 @@ pub(super) fn make(job: &Job, state: &JobState, done: &[bool]) -> Result<Farm, S
 pub(super) fn farm(prepared: &Prepared, past: Option<Past<'_>>) -> Result<Farm, String> {
     let tags = Tags::of(&prepared.request)?;
     let job = KernelJob::new(spec(prepared, &tags, past)?).map_err(|error| error.to_string())?;
+    let job = if takes_lists(prepared) {
+        job.in_lists()
+    } else {
+        job
+    };
     Ok(Farm::new(job, hosts(prepared)?))
 }
 
@@ -141,6 +146,15 @@ fn is_kept(prepared: &Prepared) -> bool {
         .is_some_and(|value| value == &serde_json::Value::Bool(false));
     let inspection = &prepared.inspection;
     inspection.description.can.sticky && !inspection.scene.reloaded && !forbidden
+}
+
+/// Whether a segment of a renderer that ends with it may hold any frames in any order: the adapter
+/// promises so, and the scene, where it has to be loaded for each segment, does not need its frames
+/// one after the other.
+fn takes_lists(prepared: &Prepared) -> bool {
+    let inspection = &prepared.inspection;
+    let scene = &inspection.scene;
+    inspection.description.can.frame_lists && (!scene.reloaded || scene.frame_lists)
 }
 
 /// What a scene costs, with a guess for what nobody knows.
