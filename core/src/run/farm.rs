@@ -9,7 +9,7 @@ use framewright_kernel::ids::{LayerId, SegmentId};
 use framewright_kernel::job::{Costs, Job as KernelJob, JobSpec, LayerSpec, TaskSpec};
 use framewright_kernel::policy::{Limits, Pace, Policy as KernelPolicy};
 use framewright_kernel::time::Span;
-use framewright_plugin_api::data::{Basis, Cost, Scene};
+use framewright_plugin_api::data::{Abilities, Basis, Cost, Scene};
 
 use super::job::Job;
 use super::prepare::{Prepared, priority};
@@ -40,7 +40,8 @@ pub(super) fn make(job: &Job, state: &JobState, done: &[bool]) -> Result<Farm, S
 pub(super) fn farm(prepared: &Prepared, past: Option<Past<'_>>) -> Result<Farm, String> {
     let tags = Tags::of(&prepared.request)?;
     let job = KernelJob::new(spec(prepared, &tags, past)?).map_err(|error| error.to_string())?;
-    let job = if takes_lists(prepared) {
+    let inspection = &prepared.inspection;
+    let job = if takes_lists(&inspection.description.can, &inspection.scene) {
         job.in_lists()
     } else {
         job
@@ -151,10 +152,8 @@ fn is_kept(prepared: &Prepared) -> bool {
 /// Whether a segment of a renderer that ends with it may hold any frames in any order: the adapter
 /// promises so, and the scene, where it has to be loaded for each segment, does not need its frames
 /// one after the other.
-fn takes_lists(prepared: &Prepared) -> bool {
-    let inspection = &prepared.inspection;
-    let scene = &inspection.scene;
-    inspection.description.can.frame_lists && (!scene.reloaded || scene.frame_lists)
+fn takes_lists(can: &Abilities, scene: &Scene) -> bool {
+    can.frame_lists && (!scene.reloaded || scene.frame_lists)
 }
 
 /// What a scene costs, with a guess for what nobody knows.
@@ -240,5 +239,29 @@ impl Tags {
             bits |= 1 << bit;
         }
         Ok(TagSet(bits))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_for_those_who_promise_them() {
+        let can = |frame_lists| Abilities {
+            frame_lists,
+            ..Abilities::default()
+        };
+        let scene = |reloaded, frame_lists| Scene {
+            reloaded,
+            frame_lists,
+            ..Scene::default()
+        };
+        assert!(takes_lists(&can(true), &scene(false, false)));
+        assert!(takes_lists(&can(true), &scene(true, true)));
+        // What has to be loaded anew may need its frames one after the other.
+        assert!(!takes_lists(&can(true), &scene(true, false)));
+        assert!(!takes_lists(&can(false), &scene(true, true)));
+        assert!(!takes_lists(&can(false), &scene(false, false)));
     }
 }
