@@ -2,6 +2,9 @@
 //!
 //! Every document carries `"format": 1`. Durations are seconds as numbers, suffix `_s`; sizes
 //! are bytes; what is not known is `null`, never a made-up nought.
+//!
+//! The document of `explain` is made where the controller answers: it is
+//! [`framewright_core::explain::Explained`] behind `format`.
 
 use framewright_core::adapters::Candidate;
 use framewright_core::request::Split;
