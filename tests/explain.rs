@@ -62,6 +62,18 @@ fn wait_for_task(events: &Path, event: &str, task: &str) {
     });
 }
 
+/// Waits until the journal, which is written in groups, has so many beginnings of a task.
+#[track_caller]
+fn wait_for_records(folder: &Path, task: &str, count: usize) {
+    let task = format!("\"{task}\"");
+    let begun = |line: &&str| line.contains("task-started") && line.contains(&task);
+    let written = poll(LONG, || {
+        let journal = std::fs::read_to_string(folder.join("journal")).ok()?;
+        (journal.lines().filter(begun).count() == count).then_some(())
+    });
+    assert!(written.is_some(), "{task} is not in the journal");
+}
+
 #[track_caller]
 fn explain(desk: &Desk, job: &str, task: &str) -> Value {
     let told = desk.run(["explain", job, task, "--format", "json"]);
@@ -91,6 +103,9 @@ fn a_job_is_asked_while_it_runs_and_afterwards() {
     let (running, log) = start(&desk, "shot.stub.toml", &more);
     let job = job_of(&log);
     wait_for_task(&log, "task-started", "all:2");
+    wait_for_task(&log, "task-done", "all:1");
+    let folder = desk.state().join("framewright/jobs").join(&job);
+    wait_for_records(&folder, "all:2", 1);
 
     // One that waits: a reason for each host.
     let told = explain(&desk, &job, "all:3");
@@ -155,7 +170,6 @@ fn a_job_is_asked_while_it_runs_and_afterwards() {
 
     running.signal(Signal::INT);
     running.end(LONG).expect_code(130);
-    let folder = desk.state().join("framewright/jobs").join(&job);
     assert!(!folder.join("control.sock").exists());
     let told = explain(&desk, &job, "all:2");
     assert_eq!(told["controller"], "none");
@@ -180,9 +194,10 @@ fn after_a_kill_the_journal_tells_and_the_next_controller_answers() {
     let (running, log) = start(&desk, "shot.stub.toml", &more);
     let job = job_of(&log);
     wait_for_task(&log, "task-started", "all:2");
+    let folder = desk.state().join("framewright/jobs").join(&job);
+    wait_for_records(&folder, "all:2", 1);
     running.signal(Signal::KILL);
     running.end(LONG);
-    let folder = desk.state().join("framewright/jobs").join(&job);
     assert!(folder.join("control.sock").exists(), "a stale socket");
     let told = explain(&desk, &job, "all:2");
     assert_eq!(told["controller"], "none");
@@ -192,6 +207,7 @@ fn after_a_kill_the_journal_tells_and_the_next_controller_answers() {
     let again = desk.work().join("again.jsonl");
     let resumed = desk.start(["render", "--resume", &job, "--events", "again.jsonl"]);
     wait_for_task(&again, "task-started", "all:2");
+    wait_for_records(&folder, "all:2", 2);
     let told = explain(&desk, &job, "all:2");
     assert_eq!(told["controller"], "answered");
     assert_eq!(told["task"]["state"], "rendering");

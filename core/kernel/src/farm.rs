@@ -43,7 +43,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use check::Broken;
 pub use explain::{
-    Cost, CostBasis, Elsewhere, Explanation, Hold, HostReason, Lease, Needs, Sent, Standing,
+    Cost, CostBasis, Elsewhere, Explanation, Hold, HostReason, Lease, NEEDS_MAX, Needs, Sent,
+    Standing,
 };
 pub use slots::Presence;
 pub use tasks::Phase;

@@ -8,7 +8,7 @@
 //! Both sides speak lines of JSON, each with `"format": 1`; an answer comes for every request, in
 //! order. The controller's loop is handed whole requests only, through a bounded door, and answers
 //! each at once from what it has in memory; reading, waiting and writing is done beside it. What
-//! may be sent, how many may ask at once and how long anything may take has a limit ([`Limits`]), so
+//! may be sent, how many may ask at once and how long anything may take has a limit (`Limits`), so
 //! no client can hold a render up.
 //!
 //! It refuses to change a job: so far there are only questions. Orders (to add or drain a host, say)
