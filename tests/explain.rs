@@ -156,7 +156,7 @@ fn a_job_is_asked_while_it_runs_and_afterwards() {
     running.signal(Signal::INT);
     wait_for_event(&log, "stop", |event| event["event"] == "stopping");
     let told = explain(&desk, &job, "all:3");
-    assert_eq!(told["task"]["hold"]["hold"], "stopping", "{told:#}");
+    assert_eq!(told["task"]["hold"]["kind"], "stopping", "{told:#}");
 
     // Bad input, of a job that runs.
     let wrong = desk.run(["explain", &job, "all:5"]).expect_code(2);

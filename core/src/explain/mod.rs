@@ -5,8 +5,8 @@
 //! of a job that runs and the second of any job.
 //!
 //! Times are seconds from now, below 0 for what was; what is not known is absent. The JSON form is
-//! a promise: it only grows. A reader must expect words that it does not know in `state`, `hold`,
-//! `reason`, `kind` and `basis`.
+//! a promise: it only grows. A reader must expect words that it does not know in `state`, `reason`,
+//! `kind`, `end` and `basis`.
 
 mod look;
 pub mod past;
@@ -107,7 +107,7 @@ pub struct LayerLeft {
 
 /// What keeps tasks back though they wait for nothing but a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "hold", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Hold {
     /// The user stops the job: what runs is finished.
     Stopping,
