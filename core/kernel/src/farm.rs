@@ -29,6 +29,7 @@ mod curve;
 mod cut;
 mod dispatch;
 mod ends;
+mod explain;
 mod learn;
 mod leases;
 mod limits;
@@ -47,11 +48,15 @@ mod waiting;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use check::Broken;
+pub use explain::{
+    Cost, CostBasis, Elsewhere, Explanation, Hold, HostReason, Lease, NEEDS_MAX, Needs, Sent,
+    Standing,
+};
 pub use slots::Presence;
 pub use tasks::Phase;
 pub use view::{Counts, HostView, SlotView, TaskView};
 
-use crate::event::{Action, Event, Outcome, StopReason};
+use crate::event::{Action, Event, GiveUpReason, Outcome, StopReason};
 use crate::hosts::{HostSpec, SLOTS_MAX};
 use crate::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
 use crate::job::{Job, Layer};
@@ -100,6 +105,8 @@ pub struct Farm {
     ends: Option<Ends>,
     /// Where tasks failed that are not final yet.
     trouble: BTreeMap<TaskId, Trouble>,
+    /// Why tasks were given up.
+    lost: BTreeMap<TaskId, GiveUpReason>,
     /// When to look whether a running segment has been silent for too long.
     deadlines: BTreeSet<(Time, SlotId)>,
     /// Until when hosts rest, and were to rest.
@@ -196,6 +203,7 @@ impl Farm {
             copied: BTreeSet::new(),
             ends: None,
             trouble: BTreeMap::new(),
+            lost: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             resting: BTreeSet::new(),
             loading: 0,

@@ -9,6 +9,7 @@ mod activity;
 mod checks;
 mod controller;
 mod effects;
+mod explain;
 mod farm;
 mod hosts;
 mod job;
@@ -73,6 +74,8 @@ pub struct RunEnd {
     pub job_state: JobState,
     /// Speed of each host as learned, by name.
     pub speeds: BTreeMap<String, f64>,
+    /// The same as declared.
+    pub speeds_declared: BTreeMap<String, f64>,
     /// Broken contracts of the adapter, one sentence each.
     pub adapter_faults: Vec<String>,
     /// The output disk is full: one sentence.

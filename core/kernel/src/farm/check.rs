@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
+use super::explain::Standing;
 use super::slots::{Presence, Segment, Stage, Work};
 use super::tasks::{PHASES, Phase};
 use super::{Farm, Mode};
@@ -34,7 +35,43 @@ impl Farm {
         self.check_slots()?;
         self.check_leases()?;
         self.check_needs()?;
-        self.check_sets()
+        self.check_sets()?;
+        self.check_explained()
+    }
+
+    /// What readers are told of a few tasks fits what is so.
+    fn check_explained(&self) -> Result<(), Broken> {
+        let count = self.rows.len();
+        for index in [0, count / 3, count * 2 / 3, count.saturating_sub(1)] {
+            let Some(row) = self.rows.get(index) else {
+                continue;
+            };
+            let task = TaskId::at(index);
+            let told = self.explain(task);
+            let fits = match told.standing {
+                Standing::Blocked(ref needs) => {
+                    row.phase == Phase::Blocked && (needs.count > 0 || !needs.layers.is_empty())
+                }
+                Standing::Ready { waiting, .. } => row.phase == Phase::Ready && waiting > 0,
+                Standing::Leased(lease) => row.is_out() && row.lease() == Some(lease.slot),
+                Standing::Committing { .. } => row.phase == Phase::Committing,
+                Standing::Committed => row.phase == Phase::Committed,
+                Standing::GivenUp { reason } => row.phase == Phase::GivenUp && reason.is_some(),
+            };
+            hold!(
+                fits,
+                "task {task} is {:?}, explained as {told:?}",
+                row.phase
+            );
+            let begun = row.phase > Phase::Leased;
+            let hosts = if begun { 0 } else { self.hosts.len() };
+            hold!(
+                told.hosts.len() == hosts,
+                "task {task} is explained on {} hosts of {hosts}",
+                told.hosts.len()
+            );
+        }
+        Ok(())
     }
 
     fn check_counts(&self) -> Result<(), Broken> {

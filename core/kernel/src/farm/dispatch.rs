@@ -408,7 +408,7 @@ impl Farm {
             if !self.is_held(task) {
                 self.set_phase(task, Phase::Leased);
             }
-            self.hold(slot, task);
+            self.grant(slot, task);
             let attempts = self.rows[task.index()].attempts;
             leases.push((task, Attempt(attempts.saturating_add(1))));
         }
@@ -426,6 +426,7 @@ impl Farm {
             tasks,
             units,
             sent: self.now,
+            reason,
             stage: Stage::Sent { cold },
             cut: None,
             stopping: None,

@@ -50,9 +50,36 @@ impl Sums {
     }
 }
 
+/// Sums over what finished tasks took by what they were estimated at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ratios {
+    count: u32,
+    sum: f64,
+    squares: f64,
+}
+
+impl Ratios {
+    fn add(&mut self, ratio: f64) {
+        if ratio.is_finite() {
+            self.count = self.count.saturating_add(1);
+            self.sum += ratio;
+            self.squares += ratio * ratio;
+        }
+    }
+
+    /// Their standard deviation as a part of their mean.
+    fn spread(&self) -> Option<f64> {
+        let count = f64::from(self.count);
+        let mean = self.sum / count;
+        let variance = (self.squares / count - mean * mean) * count / (count - 1.0);
+        (self.count >= 2 && mean > 0.0).then(|| variance.max(0.0).sqrt() / mean)
+    }
+}
+
 #[derive(Clone, Debug)]
 struct LayerCosts {
     sums: Sums,
+    ratios: Ratios,
     /// Finished tasks by the logarithm of what they took on a host of speed 1; empty until the
     /// first one.
     classes: Vec<u32>,
@@ -116,6 +143,7 @@ impl Learned {
     pub fn new(layers: usize, delay: Span, hosts: impl Iterator<Item = (Speed, Span)>) -> Learned {
         let none = LayerCosts {
             sums: Sums::default(),
+            ratios: Ratios::default(),
             classes: Vec::new(),
             middle: 0,
             below: 0,
@@ -147,10 +175,13 @@ impl Learned {
         let costs = &mut self.hosts[host];
         costs.took += took;
         costs.estimated += estimated * relative;
+        // By the host's learned speed: a slow host is no spread of the costs.
+        let ratio = took * self.speed(host) / estimated;
         let costs = &mut self.layers[layer];
         costs.count(Span::from_secs_f64(normal));
         if estimated > 0.0 {
-            costs.beyond.add(normal / estimated);
+            costs.ratios.add(ratio);
+            costs.beyond.add(ratio);
         }
     }
 
@@ -226,6 +257,23 @@ impl Learned {
         (self.job.tasks > 0).then(|| self.job.took / f64::from(self.job.tasks))
     }
 
+    /// How many tasks of a layer have ended.
+    pub fn ended(&self, layer: usize) -> u32 {
+        self.layers[layer].sums.tasks
+    }
+
+    /// How many tasks of the job have ended.
+    pub fn ended_in_all(&self) -> u32 {
+        self.job.tasks
+    }
+
+    /// How far finished tasks of a layer lie from what they were estimated at, one from another:
+    /// the standard deviation of real by estimated seconds, as a part of its mean. `None` before
+    /// two have ended.
+    pub fn spread(&self, layer: usize) -> Option<f64> {
+        self.layers[layer].ratios.spread()
+    }
+
     /// Whether the median of a layer has just come to be known.
     pub fn median_is_new(&self, layer: usize) -> bool {
         self.layers[layer].sums.tasks == MEDIAN_FROM
@@ -287,6 +335,29 @@ mod tests {
             (predicted(1) / 120.0 - 1.0).abs() < 0.05,
             "{}",
             predicted(1)
+        );
+    }
+
+    #[test]
+    fn the_spread_is_that_of_real_by_estimated() {
+        let mut costs = learned(&[1.0]);
+        costs.rendered(0, 0, Span::from_secs(10), Span::from_secs(10));
+        assert_eq!(costs.spread(0), None);
+        costs.rendered(0, 0, Span::from_secs(20), Span::from_secs(20));
+        let spread = costs.spread(0).unwrap();
+        assert!(
+            spread < 1e-3,
+            "twice the estimate, twice the time: {spread}"
+        );
+        let mut costs = learned(&[1.0]);
+        for _ in 0..500 {
+            costs.rendered(0, 0, Span::from_secs(10), Span::from_secs(10));
+            costs.rendered(0, 0, Span::from_secs(10), Span::from_secs(30));
+        }
+        let spread = costs.spread(0).unwrap();
+        assert!(
+            (spread - 0.5).abs() < 0.02,
+            "20 s, 10 s up or down: {spread}"
         );
     }
 

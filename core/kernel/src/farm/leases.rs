@@ -18,7 +18,7 @@ impl Farm {
     }
 
     /// Gives a task to one more slot.
-    pub(super) fn hold(&mut self, slot: SlotId, task: TaskId) {
+    pub(super) fn grant(&mut self, slot: SlotId, task: TaskId) {
         let row = &mut self.rows[task.index()];
         if row.lease().is_none() {
             row.set_lease(Some(slot));

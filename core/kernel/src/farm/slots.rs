@@ -1,6 +1,6 @@
 //! Hosts and slots as they are now, and the segments that run on them.
 
-use crate::event::StopReason;
+use crate::event::{SendReason, StopReason};
 use crate::hosts::HostSpec;
 use crate::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
 use crate::time::Time;
@@ -78,6 +78,8 @@ pub(super) struct Segment {
     /// Estimated cost of what was not begun.
     pub units: u64,
     pub sent: Time,
+    /// Why these tasks, and why here.
+    pub reason: SendReason,
     pub stage: Stage,
     pub cut: Option<Cutting>,
     pub stopping: Option<StopReason>,

@@ -1,6 +1,8 @@
 //! A caller of the farm that does only what a test says. After each event the farm's invariants are
 //! checked, and an auditor watches.
 
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
 use framewright_kernel::Farm;
 use framewright_kernel::event::{Action, Event, Fault, Outcome};
 use framewright_kernel::frames::Frame;
