@@ -33,6 +33,9 @@ pub(crate) fn text(report: &PlanReport, width: Option<u16>, all: bool) -> String
         time(predicted.lower_bound_s),
         predicted.ratio,
     ));
+    if let Some(compare) = &report.compare {
+        text.push_str(&super::simulate::comparison(compare, width));
+    }
     for warning in &report.warnings {
         text.push_str(&format!("warning: {}\n", printable(warning)));
     }
@@ -121,8 +124,10 @@ mod tests {
                 load_s: 8.0,
                 loads: 1,
                 hosts_busy_max: 1,
+                saturation: None,
             },
             warnings: vec!["be careful".into()],
+            compare: None,
         }
     }
 
@@ -159,7 +164,7 @@ mod tests {
                 r#"{"format":1,"adapter":"stub","scene":{"frames":"1-60","fps":24.0,"width":320,"height":180,"layers":[],"#,
                 r#""load_s":8.0,"frame_s":null,"memory_bytes":null,"assets":[]},"split":"frames","tasks":60,"#,
                 r#""segments":[{"id":1,"host":"n1","layer":"","frames":"1","tile":null,"start_s":0.0,"end_s":72.0}],"#,
-                r#""predicted":{"makespan_s":72.0,"lower_bound_s":60.0,"ratio":1.2,"load_s":8.0,"loads":1,"hosts_busy_max":1},"#,
+                r#""predicted":{"makespan_s":72.0,"lower_bound_s":60.0,"ratio":1.2,"load_s":8.0,"loads":1,"hosts_busy_max":1,"saturation":null},"#,
                 r#""warnings":["be careful"]}"#
             )
         );
