@@ -265,7 +265,9 @@ pub(super) fn length_advice(
     if loads {
         text.push_str(&format!(", of which {} is loading", percent(segment)));
     }
-    let better = segment.with(advised(segment).min(bounds.tasks));
+    // Longer ones would leave slots without any.
+    let share = bounds.tasks.div_ceil(bounds.slots.max(1));
+    let better = segment.with(advised(segment).min(share));
     if better.tasks > segment.tasks {
         text.push_str(&format!(
             "; `{}` would last {}",
@@ -274,10 +276,6 @@ pub(super) fn length_advice(
         ));
         if loads {
             text.push_str(&format!(" with {} of loading", percent(&better)));
-        }
-        let segments = bounds.tasks.div_ceil(better.tasks);
-        if segments < bounds.slots {
-            text.push_str(&format!(", on {segments} of {} slots", bounds.slots));
         }
     }
     Some(text)
@@ -405,7 +403,7 @@ mod tests {
         );
         assert_eq!(
             length_advice(farm, &segment(2, 60.0, 20.0), SIZED).unwrap(),
-            "segments of 2 frames last 1m40s, of which 60 % is loading; `--segment 10..10` would last 4m20s with 23 % of loading, on 20 of 47 slots"
+            "segments of 2 frames last 1m40s, of which 60 % is loading; `--segment 5..5` would last 2m40s with 38 % of loading"
         );
     }
 
