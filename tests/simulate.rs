@@ -471,9 +471,9 @@ fn a_farm_for_simulation_need_not_be_reachable() {
 
 /// A plan's warnings, but that the scene is loaded again and again.
 fn told(plan: &Value) -> Vec<&str> {
-    let warnings = plan["warnings"].as_array().unwrap().iter();
+    let warnings = plan["warnings"].as_array().expect("a list").iter();
     warnings
-        .map(|warning| warning.as_str().unwrap())
+        .map(|warning| warning.as_str().expect("a text"))
         .filter(|warning| !warning.contains("`sticky = false`"))
         .collect()
 }
@@ -663,6 +663,20 @@ fn a_share_of_loading_limits_the_hosts() {
     assert_eq!(from_file["predicted"], limited["predicted"]);
 }
 
+#[test]
+fn a_size_beside_another_rule_is_said_to_have_no_effect() {
+    let desk = desk("");
+    let words = ["plan", "shot.stub.toml", "--format", "json", "--policy"];
+    let plan = |more: &[&str]| desk.run([&words[..], more].concat()).expect_code(0).json();
+    assert_eq!(
+        told(&plan(&["guided", "--segment", "2..4"])),
+        ["--segment 2..4 has no effect beside --policy guided"]
+    );
+    let undivided = plan(&["guided", "--segment", "0"]);
+    assert_eq!(told(&undivided), [""; 0]);
+    assert_eq!(undivided["segments"].as_array().map(Vec::len), Some(1));
+}
+
 /// A render says what a plan of it says, and renders as the rule wants.
 #[test]
 fn a_render_by_royal_render_s_rule_warns_and_renders_all() {
@@ -849,7 +863,7 @@ fn refused(desk: &Desk, words: &[&str], message: &str, hint: &str) {
 #[test]
 fn options_that_would_be_ignored_are_refused() {
     let desk = desk("");
-    let rows: [(&[&str], &str, &str); 6] = [
+    let rows: [(&[&str], &str, &str); 5] = [
         (
             &[
                 "simulate",
@@ -872,18 +886,6 @@ fn options_that_would_be_ignored_are_refused() {
             &["simulate", "shot.stub.toml", "--load", "3s"],
             "the argument '[SCENE]' cannot be used with '--load <TIME>'",
             "framewright --help lists commands, framewright COMMAND --help its options",
-        ),
-        (
-            &[
-                "plan",
-                "shot.stub.toml",
-                "--policy",
-                "guided",
-                "--segment",
-                "2..4",
-            ],
-            "--segment sizes segments by Royal Render's rule, --policy guided by another",
-            "leave one of them out",
         ),
         (
             &["plan", "shot.stub.toml", "--max-load-share", "0%"],

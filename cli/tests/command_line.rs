@@ -332,6 +332,7 @@ fn help_lists_what_there_is_and_nothing_else() {
         "status",
         "logs",
         "adapters",
+        "simulate",
         "completions",
         "man",
     ] {
@@ -342,7 +343,6 @@ fn help_lists_what_there_is_and_nothing_else() {
         );
     }
     for kept in [
-        "simulate",
         "explain",
         "history",
         "assemble",

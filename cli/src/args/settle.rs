@@ -53,7 +53,7 @@ pub(crate) fn settle(
     let Chosen {
         hosts,
         limits,
-        warnings,
+        mut warnings,
     } = hosts::choose(args, around)?;
     let request = Request {
         scene,
@@ -104,7 +104,7 @@ pub(crate) fn settle(
         keep_going: !args.fail_fast,
         note: args.note.as_deref().map(note).transpose()?,
     };
-    refuse_two_rules(request.policy, request.segment)?;
+    warnings.extend(without_effect(request.policy, request.segment));
     Ok(Settled { request, warnings })
 }
 
@@ -264,15 +264,11 @@ pub(super) fn policy(text: &str) -> Result<Policy, Presentable> {
     })
 }
 
-/// `--segment` is Royal Render's rule, so it excludes any other.
-fn refuse_two_rules(policy: Policy, segment: Option<SegmentSize>) -> Result<(), Presentable> {
-    match segment {
-        Some(_) if policy != Policy::Auto => Err(Presentable::usage(format!(
-            "--segment sizes segments by Royal Render's rule, --policy {policy} by another"
-        ))
-        .hint("leave one of them out")),
-        Some(_) | None => Ok(()),
-    }
+/// `--segment` is Royal Render's rule: another leaves nothing of it, but that 0 is undivided.
+fn without_effect(policy: Policy, segment: Option<SegmentSize>) -> Option<String> {
+    let SegmentSize { min, max } = segment.filter(|size| size.min > 0)?;
+    (policy != Policy::Auto)
+        .then(|| format!("--segment {min}..{max} has no effect beside --policy {policy}"))
 }
 
 fn load_share(text: &str) -> Result<f64, Presentable> {
