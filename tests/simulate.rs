@@ -664,6 +664,21 @@ fn a_share_of_loading_limits_the_hosts() {
 }
 
 #[test]
+fn a_render_keeps_to_the_share_of_loading_that_its_plan_told() {
+    let desk = Desk::new();
+    // m ≤ 0.4 · 0.6 / (0.4 · 0.4) = 1.5 of four slots.
+    desk.file(
+        "small.stub.toml",
+        "frames = '1-20'\nload = '400ms'\nframe = '20ms'\noutput = 'none'\n",
+    );
+    let words = ["small.stub.toml", "--local", "4", "--max-load-share", "60%"];
+    let ended = desk.run([&["render"][..], &words].concat()).expect_code(0);
+    let told = "warning: --max-load-share 60% leaves 1 of 4 slots\n";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert!(ended.stderr.contains("1 load,"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_size_beside_another_rule_is_said_to_have_no_effect() {
     let desk = desk("");
     let words = ["plan", "shot.stub.toml", "--format", "json", "--policy"];

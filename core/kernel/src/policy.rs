@@ -13,8 +13,8 @@ pub enum Policy {
     /// This many tasks a segment; 0 = each layer undivided. Nothing is cut.
     Fixed(u32),
     /// Royal Render's "sequence divide": between `min` and `max` tasks a segment, larger when few
-    /// slots are free, smaller for slow hosts, raised (above `max` too) when a segment would last
-    /// under a minute with its load; `min` 0 = each layer undivided. Nothing is cut.
+    /// slots are free, smaller for slow hosts, raised towards `max` when a segment would last under
+    /// a minute with its load; `min` 0 = each layer undivided. Nothing is cut.
     RoyalRender {
         /// Fewest tasks a segment.
         min: u32,

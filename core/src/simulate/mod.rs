@@ -217,3 +217,6 @@ pub fn simulate(
         results,
     })
 }
+
+#[cfg(test)]
+mod tests;

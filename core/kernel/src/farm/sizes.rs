@@ -125,7 +125,9 @@ fn adapted(target: f64, ended: u32, each: f64) -> u32 {
 
 /// Royal Render's rule as its users' page tells it, which gives no formulas. As read here, a free
 /// slot gets what waits, divided by the free slots, at most `max`; a slower one as much less as it
-/// is slower than the fastest, at least `min`.
+/// is slower than the fastest, at least `min`. What would last less than a minute is raised, but
+/// not above `max`: the page's server does that too, but here a number that was typed holds, and
+/// whoever typed it is warned.
 struct Royal {
     min: u32,
     max: u32,
@@ -151,10 +153,10 @@ impl Royal {
         let slower = reach.speed / fastest;
         let slower = if slower < ROYAL_ALIKE { slower } else { 1.0 };
         let share = share.min(f64::from(self.max)) * slower;
-        let asked = (share.ceil() as u32).clamp(self.min.max(1), self.max.max(self.min).max(1));
         // What a slot has to load is part of the minute.
-        let short = (ROYAL_MIN_S - reach.ready) * reach.speed / self.each;
-        asked.max((short.ceil()).max(0.0) as u32)
+        let minute = (ROYAL_MIN_S - reach.ready) * reach.speed / self.each;
+        let least = self.min.max(1);
+        (share.max(minute).ceil().max(0.0) as u32).clamp(least, self.max.max(least))
     }
 }
 
@@ -257,11 +259,12 @@ mod tests {
 
     #[test]
     fn royal_render_raises_what_would_last_less_than_a_minute() {
-        // The page's own examples stay: 100 s and 70 s with their loads.
-        assert_eq!(royal(2, 2, 200, 20, 20.0, &[(60.0, 1.0)]), [2]);
-        assert_eq!(royal(2, 2, 200, 20, 20.0, &[(30.0, 1.0)]), [2]);
-        // 10 s of load and 2 s of rendering are raised to a minute, above the most asked for.
-        assert_eq!(royal(2, 2, 200, 20, 1.0, &[(10.0, 1.0)]), [50]);
-        assert_eq!(royal(2, 2, 200, 20, 1.0, &[(0.0, 2.0)]), [120]);
+        // A third of what waits would last 40 s with its load of 30 s: three times as much would
+        // last a minute.
+        assert_eq!(royal(2, 10, 6, 3, 5.0, &[(30.0, 1.0)]), [6]);
+        assert_eq!(royal(2, 10, 6, 3, 5.0, &[(0.0, 0.5), (0.0, 0.5)]), [6, 6]);
+        // Whoever asked for a most gets no more, however little that is.
+        assert_eq!(royal(2, 10, 6, 3, 0.1, &[(0.0, 1.0)]), [10]);
+        assert_eq!(royal(2, 2, 200, 20, 1.0, &[(10.0, 1.0)]), [2]);
     }
 }
