@@ -360,6 +360,11 @@ fn options_that_cannot_be_meant() {
         ),
         row(&["status", "nope"], "there is no job `nope`", JOBS_HINT),
         row(&["logs", "nope"], "there is no job `nope`", JOBS_HINT),
+        row(
+            &["explain", "nope", "all:1"],
+            "there is no job `nope`",
+            JOBS_HINT,
+        ),
     ];
     rows.iter().for_each(Row::check);
     let desk = Desk::new();

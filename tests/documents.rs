@@ -54,6 +54,7 @@ fn render_prints_the_promised_document() {
             "makespan_s",
             "lower_bound_s",
             "ratio",
+            "predicted_makespan_s",
             "load_s",
             "render_s",
             "outputs",
@@ -73,7 +74,16 @@ fn render_prints_the_promised_document() {
     );
     keys(
         &document["hosts"][0],
-        &["name", "tasks", "busy_s", "load_s", "speed"],
+        &[
+            "name",
+            "tasks",
+            "busy_s",
+            "load_s",
+            "speed",
+            "speed_declared",
+            "predicted_s",
+            "predicted_load_s",
+        ],
     );
     assert!(
         ended.stderr.is_empty(),

@@ -2,6 +2,7 @@
 
 use framewright_core::adapters::{AdapterFault, ChooseError, SettingsError};
 use framewright_core::data::Verdict;
+use framewright_core::explain::LookError;
 use framewright_core::output::OutputError;
 use framewright_core::run::{ActivityError, PlanError, PrepareError, RenderError, RunError};
 use framewright_core::simulate::SimulateError;
@@ -185,6 +186,23 @@ impl From<RenderError> for Presentable {
             RenderError::Run(RunError::Journal { .. }) => Self::fault(text).hint(
                 "what was committed is safe; make room and `framewright render --resume JOB`",
             ),
+        }
+    }
+}
+
+impl From<LookError> for Presentable {
+    fn from(error: LookError) -> Self {
+        let text = with_causes(&error);
+        match error {
+            LookError::Folder(error) => error.into(),
+            LookError::Record { .. } => Self::fault(text),
+            LookError::UnknownTask { frames, layers, .. } => {
+                let layers = match layers.as_slice() {
+                    [only] => format!("{only}:FRAME"),
+                    several => format!("LAYER:FRAME, LAYER one of {}", several.join(", ")),
+                };
+                Self::usage(text).hint(format!("its tasks are {layers}, FRAME one of {frames}"))
+            }
         }
     }
 }

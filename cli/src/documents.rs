@@ -2,6 +2,9 @@
 //!
 //! Every document carries `"format": 1`. Durations are seconds as numbers, suffix `_s`; sizes
 //! are bytes; what is not known is `null`, never a made-up nought.
+//!
+//! The document of `explain` is made where the controller answers: it is
+//! [`framewright_core::explain::Explained`] behind `format`.
 
 use framewright_core::adapters::Candidate;
 use framewright_core::request::Split;
@@ -56,8 +59,15 @@ pub(crate) struct HostReport {
     /// Summed over its slots: time in which they had a segment.
     pub(crate) busy_s: f64,
     pub(crate) load_s: f64,
-    /// 1 = the speed that declared costs are for.
+    /// 1 = the speed that declared costs are for. As learned, by `render`; by `status` as declared.
     pub(crate) speed: f64,
+    /// The speed that the farm's file says.
+    pub(crate) speed_declared: f64,
+    /// To be held against `busy_s`: what its finished tasks were expected to take, each when it was
+    /// begun, and its loads. `null` where the job's record does not say.
+    pub(crate) predicted_s: Option<f64>,
+    /// To be held against `load_s`, and a part of `predicted_s`.
+    pub(crate) predicted_load_s: Option<f64>,
 }
 
 /// `render --format json`.
@@ -71,6 +81,9 @@ pub(crate) struct RenderReport {
     pub(crate) makespan_s: f64,
     pub(crate) lower_bound_s: Option<f64>,
     pub(crate) ratio: Option<f64>,
+    /// To be held against `makespan_s`: what the plan said before the start; `null` where planning
+    /// would have held the start up.
+    pub(crate) predicted_makespan_s: Option<f64>,
     pub(crate) load_s: f64,
     pub(crate) render_s: f64,
     pub(crate) outputs: Vec<String>,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use framewright_core::adapters::{Launcher, SearchPlan, find_adapters};
 use framewright_core::event::{JobEnd, Stamped};
+use framewright_core::explain::{Explained, look};
 use framewright_core::frames::FrameSet;
 use framewright_core::request::Request;
 use framewright_core::run::{self, RunEnd, Stop};
@@ -47,6 +48,8 @@ pub(crate) struct Outcome {
     pub(crate) outputs: Vec<String>,
     /// Measured speed of each host, by name; a host that is missing is shown with speed 1.
     pub(crate) speeds: BTreeMap<String, f64>,
+    /// The same as the farm's file says.
+    pub(crate) speeds_declared: BTreeMap<String, f64>,
     /// Whether the output disk filled, which ends a job with exit code 1.
     pub(crate) disk_full: bool,
     /// Where the adapter broke its contract: a job that fails then ends with exit code 4.
@@ -174,6 +177,16 @@ pub(crate) fn status(around: &Surroundings, job: &str) -> Result<StatusReport, P
     stored::status(&Store::at(&around.state_dir), job, jiff::Timestamp::now())
 }
 
+/// Why a task is where it is; a frame alone means the tasks of all layers.
+pub(crate) fn explain(
+    around: &Surroundings,
+    job: &str,
+    task: &str,
+) -> Result<Explained, Presentable> {
+    let folder = Store::at(&around.state_dir).find_job(job)?;
+    Ok(block_on(look(&folder, task))?)
+}
+
 /// The logs of a job, or of one task of it.
 pub(crate) fn logs(
     around: &Surroundings,
@@ -244,6 +257,7 @@ fn outcome(end: RunEnd) -> Outcome {
         state: end.state,
         outputs: committed.collect(),
         speeds: end.speeds,
+        speeds_declared: end.speeds_declared,
         disk_full: end.disk_full.is_some(),
         adapter_faults: end.adapter_faults,
     }

@@ -138,6 +138,9 @@ fn hosts(listed: &Listed) -> Vec<HostReport> {
         busy_s: host.busy_s,
         load_s: host.load_s,
         speed: first_guess(name),
+        speed_declared: first_guess(name),
+        predicted_s: (host.predicted > 0).then_some(host.predicted_s + host.predicted_load_s),
+        predicted_load_s: (host.predicted > 0).then_some(host.predicted_load_s),
     });
     hosts.collect()
 }
@@ -254,6 +257,7 @@ mod tests {
                     host: "n1".into(),
                     slot: 0,
                     render_s: 1.0,
+                    predicted_s: Some(1.5),
                     file: None,
                 },
             ),

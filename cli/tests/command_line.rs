@@ -141,6 +141,8 @@ fn bad_input_is_a_sentence_on_stderr_and_exit_2() {
         (&["inspect", "none.blend"], "there is no scene none.blend"),
         (&["status", "none"], "there is no job `none`"),
         (&["logs", "none"], "there is no job `none`"),
+        (&["explain", "none", "all:1"], "there is no job `none`"),
+        (&["explain", "none"], "required arguments"),
         (&["rendr"], "unrecognized subcommand 'rendr'"),
     ];
     for (words, sentence) in cases {
@@ -330,6 +332,7 @@ fn help_lists_what_there_is_and_nothing_else() {
         "inspect",
         "jobs",
         "status",
+        "explain",
         "logs",
         "adapters",
         "simulate",
@@ -343,7 +346,6 @@ fn help_lists_what_there_is_and_nothing_else() {
         );
     }
     for kept in [
-        "explain",
         "history",
         "assemble",
         "hosts ",

@@ -74,6 +74,7 @@ fn record(number: u32) -> Stamped {
             host: "local".to_owned(),
             slot: number % 2,
             render_s: 0.000_25,
+            predicted_s: Some(0.000_25),
             file: None,
         },
     }

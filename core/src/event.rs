@@ -35,6 +35,10 @@ pub enum Event {
         slots: u32,
         /// The controller's process id.
         pid: u32,
+        /// Seconds until its end, as planned before it began by what was expected then; absent
+        /// where planning would have cost more than a moment.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        predicted_makespan_s: Option<f64>,
     },
     /// A host's worker answered.
     HostUp {
@@ -60,6 +64,15 @@ pub enum Event {
         slot: u32,
         /// Names of its tasks, in order.
         tasks: Vec<String>,
+        /// Why these tasks, and why there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<SentWhy>,
+        /// How long its load was expected to take; absent where the scene was loaded already.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        load_s: Option<f64>,
+        /// How long all of it was expected to take, its load included.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        end_s: Option<f64>,
     },
     /// A renderer process was started.
     RunStarted {
@@ -132,6 +145,9 @@ pub enum Event {
         slot: u32,
         /// How long it took to render, loading excluded.
         render_s: f64,
+        /// How long it was expected to take on that host when it was begun.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        predicted_s: Option<f64>,
         /// The file, absent where the job writes none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         file: Option<CommittedFile>,
@@ -190,6 +206,29 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lower_bound_s: Option<f64>,
     },
+}
+
+/// Why a segment was sent where it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum SentWhy {
+    /// The slot's part of what waited.
+    Share,
+    /// All of a layer that is not divided.
+    Undivided,
+    /// The tail that was cut off another segment.
+    Tail {
+        /// That segment.
+        of: u64,
+    },
+    /// A second try at what another segment renders already, expected to end sooner.
+    Copy {
+        /// That segment.
+        of: u64,
+    },
+    /// A reason of a later framewright.
+    #[serde(other)]
+    Other,
 }
 
 /// A file in its final place.

@@ -1,6 +1,8 @@
 //! The effects of framewright.
 pub mod adapters;
+pub mod control;
 pub mod event;
+pub mod explain;
 pub mod farm;
 pub mod keys;
 pub mod link;

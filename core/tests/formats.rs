@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use framewright_core::event::{CommittedFile, Event, JobEnd, Stamped};
+use framewright_core::event::{CommittedFile, Event, JobEnd, SentWhy, Stamped};
+use framewright_core::explain::past::Past;
+use framewright_core::explain::{Standing, TryEnd};
 use framewright_core::output::OutputPattern;
 use framewright_core::store::journal;
 use framewright_core::store::{Status, Store, TaskCounts, Tries, read_logs};
@@ -23,6 +25,7 @@ fn events_v1() -> Vec<Stamped> {
             skipped: 0,
             slots: 2,
             pid: 4711,
+            predicted_makespan_s: None,
         },
         Event::HostUp {
             host: host(),
@@ -33,6 +36,9 @@ fn events_v1() -> Vec<Stamped> {
             host: host(),
             slot: 1,
             tasks: vec![task(), "beauty:18:2,3".to_owned()],
+            why: None,
+            load_s: None,
+            end_s: None,
         },
         Event::RunStarted {
             host: host(),
@@ -59,6 +65,7 @@ fn events_v1() -> Vec<Stamped> {
             host: host(),
             slot: 1,
             render_s: 2.25,
+            predicted_s: None,
             file: Some(CommittedFile {
                 path: "/o/a.0017.png".to_owned(),
                 from: "/o/.framewright/shot-k3x9qa/1/a.png".to_owned(),
@@ -166,6 +173,53 @@ fn logs_of_format_1_are_read() {
     );
     assert_eq!(texts[0].lines.len(), 2);
     assert_eq!(texts[0].lines[1].text, "Fra:17 done");
+}
+
+/// Why segments were sent, and what was expected: written since there is `explain`.
+#[test]
+fn journals_with_predictions_are_read() {
+    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal-v1-predicted");
+    let job = Store::at(store).find_job("shot").unwrap();
+    let (mut whys, mut past) = (Vec::new(), Past::of("all:3"));
+    let report = journal::read(&job.journal_path(), |stamped| {
+        past.apply(&stamped);
+        if let Event::SegmentSent {
+            why, load_s, end_s, ..
+        } = stamped.event
+        {
+            whys.push((why, load_s, end_s));
+        }
+    })
+    .unwrap();
+    assert_eq!((report.skipped.count, report.torn_bytes), (0, 0));
+    assert_eq!(
+        whys,
+        [
+            (Some(SentWhy::Share), Some(1.5), Some(7.5)),
+            (Some(SentWhy::Tail { of: 1 }), Some(1.5), Some(3.5)),
+            (Some(SentWhy::Other), None, Some(2.25)),
+        ]
+    );
+    let tries = past.into_tries();
+    assert_eq!(tries[0].end, TryEnd::CutAway { to: 2 });
+    assert_eq!(tries[1].end, TryEnd::Open);
+    let (state, _) = job.state().unwrap();
+    assert_eq!(state.predicted_makespan_s(), Some(7.5));
+    let host = &state.hosts()["node01"];
+    assert_eq!((host.predicted_s, host.predicted_load_s), (2.0, 1.5));
+    assert_eq!((host.render_s, host.load_s), (2.25, 1.75));
+}
+
+/// Journals of format 1 tell what they can.
+#[test]
+fn tasks_of_old_journals_are_explained() {
+    let job = store_v1().find_job("shot").unwrap();
+    let mut past = Past::of("beauty:17:2,3");
+    journal::read(&job.journal_path(), |stamped| past.apply(&stamped)).unwrap();
+    assert_eq!(past.standing(), Standing::Done);
+    let tries = past.into_tries();
+    assert_eq!((tries[0].why, tries[0].attempt), (None, Some(1)));
+    assert!(matches!(tries[0].end, TryEnd::Done { render_s, .. } if render_s == 2.25));
 }
 
 /// What is written today is of the newest format, byte for byte.

@@ -39,6 +39,18 @@
  *   written down in the crate framewright-plugin-api, module `data`. Unknown fields must be
  *   ignored by whoever reads; an unknown effect or input is an error.
  *
+ * WHAT `can` PROMISES
+ *   sticky          the scene stays loaded between the segments of one session.
+ *   frame-lists     a segment may hold any frames in any order, e.g. 40, 8, 72, 24: one load serves
+ *                   them all, whether the scene stays loaded afterwards or not, and each picture is
+ *                   the one that the frame has when it is rendered alone. Without this promise, a
+ *                   renderer that does not stay loaded gets runs of frames, rising. A scene of which
+ *                   it does not hold says so: its layers that need their frames one after the other
+ *                   are `undivided`; and one that is `reloaded` gets runs as long as it does not say
+ *                   `frame-lists` itself.
+ *   reports-frames  it says when each frame is written, so that frames are committed one by one and
+ *                   a running segment can be cut.
+ *
  * OWNERSHIP
  *   No memory changes hands, so no allocator is shared.
  *   - What the host passes (documents) is valid until the call returns; copy what you keep.

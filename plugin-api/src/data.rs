@@ -53,7 +53,11 @@ pub struct Abilities {
     pub tiles: TileAbility,
     /// Layers can be rendered one by one.
     pub layers: bool,
-    /// A segment may hold any list of frames, not only a run with one step.
+    /// A segment may hold any frames in any order. That is a promise: one load serves them all,
+    /// whether the scene stays loaded afterwards or not, and each picture is the one that the frame
+    /// has when it is rendered alone. Who has it gets segments that are samples of the shot, such as
+    /// 40, 8, 72, 24; who has it not gets runs of frames, rising, whenever the renderer does not
+    /// stay loaded. Layers that need their frames one after the other are to be `undivided`.
     pub frame_lists: bool,
     /// It says when each frame is written, so frames are committed one by one and a running
     /// segment can be cut.
@@ -559,6 +563,10 @@ pub struct Scene {
     pub channels: Vec<String>,
     /// The scene is loaded again for each segment, whatever the renderer can.
     pub reloaded: bool,
+    /// Of a scene that is `reloaded`: within a segment its frames may come in any order all the
+    /// same, as the adapter's `frame-lists` promises of others. Without it such a scene gets runs of
+    /// frames, because what must be loaded anew may also depend on the frame before.
+    pub frame_lists: bool,
     /// Files that the scene needs, itself excluded.
     pub assets: Vec<Asset>,
     /// Whether frames may be tiled.

@@ -1,8 +1,4 @@
-"""Prepares a plain animation render: Blender's own `-a` comes after this script.
-
-The frame range is set here and not with `-s` and `-e`, because those take a signed number as an
-offset, so a negative frame could not be said.
-"""
+"""Prepares a plain render: Blender's own `-f` comes after this script."""
 
 import os
 import sys
@@ -30,10 +26,6 @@ def main():
         fw_wire.say("refused", reason=refused.reason, why=str(refused))
         os._exit(EXIT_REFUSED)
     render = scene.render
-    scene.frame_end = max(scene.frame_end, burst["last"])
-    scene.frame_start = burst["first"]
-    scene.frame_end = burst["last"]
-    scene.frame_step = burst["step"]
     render.use_file_extension = True
     render.filepath = burst["pattern"]
     used = sum(1 for one in scene.view_layers if one.use)

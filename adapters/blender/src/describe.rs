@@ -138,7 +138,7 @@ fn settings() -> Vec<Setting> {
             "sticky",
             Bool,
             Some(json!(true)),
-            "Keep the scene loaded between frames; false starts Blender for each run of frames.",
+            "Keep the scene loaded between frames; false starts Blender for each segment.",
         ),
         setting(
             "persistent_data",

@@ -150,6 +150,7 @@ impl Inspect {
             output: String::new(),
             channels: facts.channels,
             reloaded: false,
+            frame_lists: false,
             first: facts.first,
             last: facts.last,
             step: facts.step,

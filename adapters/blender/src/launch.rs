@@ -61,21 +61,32 @@ pub enum Purpose<'a> {
     Bare(&'a Range),
 }
 
-/// A run of frames with one step that share layer and tile.
+/// Frames that share layer and tile, and are rendered by one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
-    /// First frame.
-    pub first: i32,
-    /// Last frame.
-    pub last: i32,
-    /// Every how many.
-    pub step: u32,
+    /// Which, in their order; none below 0, which the command line cannot say.
+    pub frames: Vec<i32>,
     /// Which view layer; empty = the scene as it is.
     pub layer: String,
     /// Which part of the frame.
     pub tile: Option<framewright_plugin_api::data::Tile>,
     /// What the files end with, without the dot.
     pub extension: String,
+}
+
+impl Range {
+    /// As Blender's `-f` takes them: `1..4,9,7`. It renders them in this order, with one load.
+    fn list(&self) -> String {
+        let mut parts: Vec<String> = Vec::new();
+        let follows = |a: &i32, b: &i32| a.checked_add(1) == Some(*b);
+        for run in self.frames.chunk_by(follows) {
+            match run {
+                [first, _, .., last] => parts.push(format!("{first}..{last}")),
+                few => parts.extend(few.iter().map(i32::to_string)),
+            }
+        }
+        parts.join(",")
+    }
 }
 
 impl Launch {
@@ -153,17 +164,17 @@ impl Launch {
         match purpose {
             Purpose::Inspect => say(&["-P", &script("fw_inspect.py")]),
             Purpose::Session => say(&["-P", &script("fw_driver.py")]),
-            Purpose::Range(_) => say(&["-P", &script("fw_oneshot.py"), "-a"]),
+            Purpose::Range(range) => {
+                say(&["-P", &script("fw_oneshot.py"), "-f", &range.list()]);
+            }
             Purpose::Bare(range) => {
                 let format = if range.extension == "exr" {
                     "OPEN_EXR"
                 } else {
                     "PNG"
                 };
-                let [first, last] = [range.first, range.last].map(|frame| frame.to_string());
-                let step = range.step.to_string();
                 say(&["-o", &self.pattern(run), "-F", format, "-x", "1"]);
-                say(&["-s", &first, "-e", &last, "-j", &step, "-a"]);
+                say(&["-f", &range.list()]);
             }
         }
         argv
@@ -212,7 +223,6 @@ impl Launch {
         });
         if let Purpose::Range(range) = purpose {
             document["burst"] = json!({
-                "first": range.first, "last": range.last, "step": range.step,
                 "layer": range.layer, "tile": range.tile, "extension": range.extension,
                 "pattern": self.pattern(run),
             });

@@ -83,6 +83,8 @@ impl Inspection {
             memory_bytes: self.memory_bytes,
             channels: channels(layer_names),
             reloaded: !self.sticky,
+            // A picture is a function of its frame and nothing else.
+            frame_lists: true,
             output: if self.output == "none" {
                 "none".to_owned()
             } else {

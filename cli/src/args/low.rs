@@ -107,6 +107,15 @@ pub(crate) enum Command {
     /// Say how far a job is.
     #[command(after_help = "Example:\n  framewright status 0198c0de")]
     Status(StatusArgs),
+    /// Say why a task is where it is, or why it is not running.
+    ///
+    /// Asks the job's controller, or reads the journal of a job that does not run: where the task
+    /// is and why it was sent there, when it is expected to begin and to end, what it costs and by
+    /// what that is known; while it waits, one reason for each host; and what happened to it so far.
+    #[command(
+        after_help = "Examples:\n  framewright explain 0198c0de beauty:17\n  framewright explain 0198c0de 17 --format json"
+    )]
+    Explain(ExplainArgs),
     /// List a job's logs, or print those of one task.
     #[command(
         after_help = "Examples:\n  framewright logs 0198c0de\n  framewright logs 0198c0de beauty:17"
@@ -166,6 +175,16 @@ pub(crate) struct StatusArgs {
     /// The job: its id, or enough of its beginning.
     #[arg(value_name = "JOB")]
     pub(crate) job: String,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The job: its id, or enough of its beginning.
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+    /// The task, as LAYER:FRAME; a frame alone means any layer.
+    #[arg(value_name = "TASK", allow_hyphen_values = true)]
+    pub(crate) task: String,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,5 +1,6 @@
 //! The commands: each takes what is meant, asks the engine, and prints.
 
+mod explain;
 mod logs;
 mod manual;
 mod render;
@@ -51,6 +52,7 @@ pub(crate) fn run(low: Low, format: &mut Format) -> Result<Exit, Presentable> {
                 tables::jobs::one(report, tables::stdout_width(), &TimeZone::system())
             })
         }
+        Command::Explain(args) => explain::run(&args, *format, &around()?),
         Command::Logs(args) => logs::run(&args, common.verbose, *format, &around()?),
         Command::Adapters {
             what: AdaptersCommand::List,

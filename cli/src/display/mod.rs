@@ -7,6 +7,7 @@ mod bars;
 mod events_file;
 mod lines;
 mod notices;
+mod predicted;
 #[cfg(test)]
 pub(crate) mod script;
 pub(crate) mod summary;

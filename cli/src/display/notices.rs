@@ -102,6 +102,7 @@ impl Notices {
                 skipped,
                 slots,
                 pid: _,
+                predicted_makespan_s: _,
             } => self.normal(|| {
                 let done = if *skipped > 0 {
                     format!(", {skipped} of them done already")
@@ -125,6 +126,7 @@ impl Notices {
                 host,
                 slot,
                 tasks,
+                ..
             } => {
                 self.verbose(|| format!("{host}/{slot}: segment {segment} sent: {}", run_of(tasks)))
             }

@@ -21,6 +21,7 @@ pub(crate) fn started(tasks: u32) -> Event {
         skipped: 0,
         slots: 2,
         pid: 1,
+        predicted_makespan_s: None,
     }
 }
 
@@ -38,6 +39,9 @@ pub(crate) fn sent(segment: u64, host: &str, slot: u32, tasks: &[&str]) -> Event
         host: host.into(),
         slot,
         tasks,
+        why: None,
+        load_s: None,
+        end_s: None,
     }
 }
 
@@ -94,6 +98,7 @@ pub(crate) fn done(segment: u64, task: &str, host: &str, slot: u32, render_s: f6
         host: host.into(),
         slot,
         render_s,
+        predicted_s: None,
         file: Some(file),
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use framewright_core::event::JobEnd;
 use framewright_core::store::Status;
 
+use super::predicted;
 use super::tally::Tally;
 use super::words::{count, time};
 use crate::documents::{HostReport, RenderReport, TaskCounts};
@@ -42,6 +43,7 @@ pub(crate) fn report(tally: &Tally, outcome: &Outcome) -> RenderReport {
         ratio: lower_bound_s
             .filter(|bound| *bound > 0.0)
             .map(|bound| makespan_s / bound),
+        predicted_makespan_s: tally.predicted_makespan_s,
         load_s: tally.load_s,
         render_s: tally.render_s,
         outputs,
@@ -54,6 +56,9 @@ pub(crate) fn report(tally: &Tally, outcome: &Outcome) -> RenderReport {
                 busy_s: host.busy_s,
                 load_s: host.load_s,
                 speed: outcome.speeds.get(name).copied().unwrap_or(1.0),
+                speed_declared: outcome.speeds_declared.get(name).copied().unwrap_or(1.0),
+                predicted_s: host.predicted_s.map(|tasks| tasks + host.predicted_load_s),
+                predicted_load_s: host.predicted_s.map(|_| host.predicted_load_s),
             })
             .collect(),
         failures: tally.failures.clone(),
@@ -65,6 +70,7 @@ pub(crate) fn text(report: &RenderReport, retries: u64) -> String {
     let mut lines = vec![headline(report)];
     lines.extend(where_files_are(&report.outputs));
     lines.extend(schedule(report, retries));
+    lines.extend(predicted::lines(report));
     if !report.failures.is_empty() {
         lines.push("failed:".to_owned());
         for failure in report.failures.iter().take(FAILURES_SHOWN_MAX) {
@@ -202,6 +208,7 @@ mod tests {
                 .map(|frame| format!("/out/shot/shot.{frame:04}.png"))
                 .collect(),
             speeds: BTreeMap::new(),
+            speeds_declared: BTreeMap::new(),
             disk_full: false,
             adapter_faults: Vec::new(),
         }
@@ -275,9 +282,9 @@ mod tests {
             json,
             concat!(
                 r#"{"format":1,"job":"0198c0de","state":"done","tasks":{"total":3,"done":3,"failed":0,"skipped":0},"#,
-                r#""segments":1,"loads":1,"makespan_s":11.0,"lower_bound_s":10.0,"ratio":1.1,"load_s":2.0,"render_s":9.0,"#,
+                r#""segments":1,"loads":1,"makespan_s":11.0,"lower_bound_s":10.0,"ratio":1.1,"predicted_makespan_s":null,"load_s":2.0,"render_s":9.0,"#,
                 r#""outputs":["/out/shot/shot.0001.png","/out/shot/shot.0002.png","/out/shot/shot.0003.png"],"#,
-                r#""hosts":[{"name":"n1","tasks":3,"busy_s":11.0,"load_s":2.0,"speed":1.0}],"failures":[]}"#
+                r#""hosts":[{"name":"n1","tasks":3,"busy_s":11.0,"load_s":2.0,"speed":1.0,"speed_declared":1.0,"predicted_s":null,"predicted_load_s":null}],"failures":[]}"#
             )
         );
     }

@@ -52,6 +52,8 @@ pub(crate) struct Slot {
     /// Segments sent and not ended; the next one may be sent before the last is over.
     segments: u32,
     busy_since: Option<Timestamp>,
+    /// What the load is expected to take that was not heard of yet.
+    expected_load_s: Option<f64>,
 }
 
 /// A host.
@@ -60,6 +62,10 @@ pub(crate) struct Host {
     pub(crate) tasks: u32,
     pub(crate) busy_s: f64,
     pub(crate) load_s: f64,
+    /// What its tasks were expected to take when they were begun; nothing where that is not told.
+    pub(crate) predicted_s: Option<f64>,
+    /// What its loads were expected to take.
+    pub(crate) predicted_load_s: f64,
 }
 
 /// How the job ended.
@@ -91,6 +97,8 @@ pub(crate) struct Tally {
     pub(crate) warnings: Vec<String>,
     pub(crate) stopping: bool,
     pub(crate) end: Option<End>,
+    /// Seconds until the end, as planned before the start.
+    pub(crate) predicted_makespan_s: Option<f64>,
     /// When the first task was begun: the rate leaves the first load out.
     rate_from: Option<Timestamp>,
     failed_attempts: BTreeMap<String, u32>,
@@ -108,7 +116,9 @@ impl Tally {
                 skipped,
                 slots: _,
                 pid: _,
+                predicted_makespan_s,
             } => {
+                self.predicted_makespan_s = *predicted_makespan_s;
                 self.job = Some(job.clone());
                 self.total = *tasks;
                 self.skipped = *skipped;
@@ -140,9 +150,13 @@ impl Tally {
                 host,
                 slot,
                 tasks: _,
+                why: _,
+                load_s,
+                end_s: _,
             } => {
                 self.segments += 1;
                 let slot = self.slot(host, *slot, now);
+                slot.expected_load_s = load_s.or(slot.expected_load_s);
                 slot.segments += 1;
                 slot.busy_since.get_or_insert(now);
                 if slot.doing == Doing::Waiting && !slot.warm {
@@ -162,12 +176,15 @@ impl Tally {
             } => {
                 self.loads += 1;
                 self.load_s += load_s;
-                self.hosts.entry(host.clone()).or_default().load_s += load_s;
                 let slot = self.slot(host, *slot, now);
                 slot.warm = true;
                 if slot.doing == Doing::Loading {
                     slot.turn(Doing::Waiting, now);
                 }
+                let expected = slot.expected_load_s.take().unwrap_or(0.0);
+                let host = self.hosts.entry(host.clone()).or_default();
+                host.load_s += load_s;
+                host.predicted_load_s += expected;
             }
             Event::TaskStarted {
                 segment: _,
@@ -224,12 +241,18 @@ impl Tally {
                 host,
                 slot,
                 render_s,
+                predicted_s,
                 file,
             } => {
                 self.done
                     .insert(task.clone(), file.as_ref().map(|file| file.path.clone()));
                 self.render_s += render_s;
-                self.hosts.entry(host.clone()).or_default().tasks += 1;
+                let sums = self.hosts.entry(host.clone()).or_default();
+                sums.tasks += 1;
+                sums.predicted_s = match (sums.predicted_s, predicted_s) {
+                    (before, None) => before,
+                    (before, Some(more)) => Some(before.unwrap_or(0.0) + more),
+                };
                 self.recent.push_back(now);
                 if self.recent.len() > RECENT_MAX {
                     self.recent.pop_front();
@@ -310,6 +333,7 @@ impl Tally {
                 warm: false,
                 segments: 0,
                 busy_since: None,
+                expected_load_s: None,
             })
     }
 

@@ -4,7 +4,7 @@ use framewright_core::store::Status;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{cell, table, text as table_text};
+use super::{cell, known_time, table, text as table_text};
 use crate::display::words::{count, time};
 use crate::documents::{JobsReport, StatusReport, TaskCounts};
 use crate::printable::{for_shell, printable};
@@ -50,18 +50,22 @@ pub(crate) fn one(report: &StatusReport, width: Option<u16>, zone: &TimeZone) ->
     }
     text.push_str(&format!("{:<9}{state}\n", "state"));
     if !report.hosts.is_empty() {
-        let mut rows = table(&["host", "tasks", "busy", "loading", "speed"], width);
+        let mut rows = table(
+            &["host", "tasks", "busy", "predicted", "loading", "speed"],
+            width,
+        );
         for host in &report.hosts {
             rows.add_row([
                 cell(&host.name),
                 host.tasks.to_string(),
                 time(host.busy_s),
+                known_time(host.predicted_s),
                 time(host.load_s),
                 format!("{:.2}", host.speed),
             ]);
         }
         text.push('\n');
-        text.push_str(&table_text(rows, &[1, 2, 3, 4]));
+        text.push_str(&table_text(rows, &[1, 2, 3, 4, 5]));
     }
     if !report.failures.is_empty() {
         let mut rows = table(&["failed", "attempts", "why"], width);
@@ -160,6 +164,9 @@ mod tests {
                 busy_s: 252.0,
                 load_s: 8.0,
                 speed: 1.0,
+                speed_declared: 1.0,
+                predicted_s: Some(70.0),
+                predicted_load_s: Some(2.0),
             }],
             failures: vec![Failure {
                 task: "a:17".into(),
@@ -175,8 +182,8 @@ mod tests {
              scene    /shots/a b.blend\n\
              state    interrupted, 120/300 tasks done, 1 failed\n\
              \n\
-             HOST  TASKS   BUSY  LOADING  SPEED\n\
-             n1      120  4m12s     8.0s   1.00\n\
+             HOST  TASKS   BUSY  PREDICTED  LOADING  SPEED\n\
+             n1      120  4m12s      1m10s     8.0s   1.00\n\
              \n\
              FAILED  ATTEMPTS  WHY\n\
              a:17           3  no picture\n\

@@ -19,21 +19,28 @@
 //! at most one slot; a slot has at most one segment; sums equal what they sum up; a job that has
 //! work and a slot which may take it is never still.
 
+mod beyond;
 mod blame;
 mod carve;
 mod check;
 mod class;
+mod copy;
 mod curve;
 mod cut;
 mod dispatch;
+mod ends;
+mod explain;
 mod learn;
+mod leases;
 mod limits;
+mod live;
 mod progress;
 mod queue;
 mod ready;
 mod share;
 mod sizes;
 mod slots;
+mod stream;
 mod tasks;
 mod view;
 mod waiting;
@@ -41,11 +48,15 @@ mod waiting;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use check::Broken;
+pub use explain::{
+    Cost, CostBasis, Elsewhere, Explanation, Hold, HostReason, Lease, NEEDS_MAX, Needs, Sent,
+    Standing,
+};
 pub use slots::Presence;
 pub use tasks::Phase;
 pub use view::{Counts, HostView, SlotView, TaskView};
 
-use crate::event::{Action, Event, Outcome, StopReason};
+use crate::event::{Action, Event, GiveUpReason, Outcome, StopReason};
 use crate::hosts::{HostSpec, SLOTS_MAX};
 use crate::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
 use crate::job::{Job, Layer};
@@ -55,7 +66,9 @@ use blame::{Licence, Trouble};
 use class::Class;
 use curve::Curve;
 use dispatch::Solved;
+use ends::Ends;
 use learn::Learned;
+use live::Live;
 use queue::Queue;
 use slots::{Host, Slot, Work};
 use tasks::{PHASES, Row};
@@ -77,15 +90,27 @@ pub struct Farm {
     /// How many tasks are in each phase.
     counts: [u32; PHASES],
     /// Where each segment runs that is not over.
-    live: BTreeMap<SegmentId, SlotId>,
+    live: Live,
     /// Slots with nothing to do whose host is up.
     idle: BTreeSet<SlotId>,
+    /// Those of them that were not since the last round.
+    fallen: Vec<SlotId>,
     /// Whose picture is on its way to its final place.
     committing: BTreeMap<TaskId, SegmentId>,
+    /// The second slot of tasks that two slots have.
+    copies: BTreeMap<TaskId, SlotId>,
+    /// Tasks that were copied once.
+    copied: BTreeSet<TaskId>,
+    /// Running segments by their predicted ends, once that is needed.
+    ends: Option<Ends>,
     /// Where tasks failed that are not final yet.
     trouble: BTreeMap<TaskId, Trouble>,
-    /// When a running segment has been silent for too long.
+    /// Why tasks were given up.
+    lost: BTreeMap<TaskId, GiveUpReason>,
+    /// When to look whether a running segment has been silent for too long.
     deadlines: BTreeSet<(Time, SlotId)>,
+    /// Until when hosts rest, and were to rest.
+    resting: BTreeSet<(Time, HostId)>,
     /// Segments sent to cold slots that have not loaded yet.
     loading: u32,
 
@@ -101,6 +126,8 @@ pub struct Farm {
     wake: Option<Time>,
     /// When it makes sense again to look for a segment to cut on a large farm.
     look_after: Time,
+    /// When it makes sense again to weigh all slots of a large farm against those that declined.
+    close_look_after: Time,
     actions: Vec<Action>,
 }
 
@@ -109,6 +136,8 @@ struct LayerState {
     queue: Queue,
     /// What ended of it, along its tasks.
     curve: Curve,
+    /// Tasks that were picked before there was a curve.
+    picks: u32,
     class: usize,
     undivided: bool,
     /// Tasks not committed.
@@ -151,6 +180,7 @@ impl Farm {
         let load = job.costs().load;
         let learned = Learned::new(
             job.layers().len(),
+            job.pace().start_delay,
             hosts
                 .iter()
                 .map(|host| (host.speed, host.expected_load(load))),
@@ -165,11 +195,17 @@ impl Farm {
             classes,
             learned,
             counts: [0; PHASES],
-            live: BTreeMap::new(),
+            live: Live::new(),
             idle: BTreeSet::new(),
+            fallen: Vec::new(),
             committing: BTreeMap::new(),
+            copies: BTreeMap::new(),
+            copied: BTreeSet::new(),
+            ends: None,
             trouble: BTreeMap::new(),
+            lost: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            resting: BTreeSet::new(),
             loading: 0,
             now: Time::ZERO,
             next_segment: job.first_segment(),
@@ -179,6 +215,7 @@ impl Farm {
             stirred: true,
             wake: None,
             look_after: Time::ZERO,
+            close_look_after: Time::ZERO,
             actions: Vec::new(),
             job,
         };
@@ -197,6 +234,7 @@ impl Farm {
             host,
             warm: false,
             work: Work::Away,
+            deadline: None,
         }));
         self.hosts.push(Host {
             spec,
@@ -285,6 +323,7 @@ impl Farm {
             self.dispatch();
             self.wake = self.next_chance();
         }
+        self.fallen.clear();
         self.forget_the_dead();
         self.finish();
     }
@@ -296,7 +335,7 @@ impl Farm {
         self.actions.retain(|action| match action {
             Action::Send { segment, .. }
             | Action::Cut { segment, .. }
-            | Action::Stop { segment, .. } => live.contains_key(segment),
+            | Action::Stop { segment, .. } => live.get(*segment).is_some(),
             Action::Commit { .. }
             | Action::Discard { .. }
             | Action::GiveUp { .. }
@@ -345,6 +384,7 @@ impl Farm {
                 self.free_thief(thief, segment);
             }
             self.actions.push(Action::Cut { segment, keep });
+            self.touch_end(slot);
         }
     }
 
@@ -356,7 +396,7 @@ impl Farm {
     }
 
     fn live_segments(&self) -> Vec<(SegmentId, SlotId)> {
-        self.live.iter().map(|(id, slot)| (*id, *slot)).collect()
+        self.live.iter().collect()
     }
 
     /// Asks once for a segment's renderer to be ended.
@@ -369,7 +409,7 @@ impl Farm {
         }
         segment.stopping = Some(reason);
         let segment = segment.id;
-        self.set_deadline(slot, None);
+        self.touch_end(slot);
         self.actions.push(Action::Stop { segment, reason });
     }
 
@@ -429,6 +469,7 @@ impl Farm {
             layer.queue.urgent.insert(task);
         } else {
             layer.queue.bulk.insert(task);
+            layer.curve.look_again();
         }
         self.stirred = true;
     }
@@ -448,6 +489,7 @@ fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
         .map(|(layer, class)| LayerState {
             queue: Queue::new(waiting(job, layer)),
             curve: Curve::new(layer.range()),
+            picks: 0,
             class: *class,
             undivided: layer.is_undivided() || job.policy().is_undivided(),
             left: layer.range().len() as u32,

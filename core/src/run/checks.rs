@@ -4,7 +4,6 @@
 //! and then renames it into place. A picture that cannot be read never gets further than here.
 
 use std::path::Path;
-use std::time::Duration;
 
 use framewright_kernel::event::{Event as FarmEvent, Fault};
 use framewright_kernel::ids::{SegmentId, TaskId};
@@ -14,7 +13,7 @@ use jiff::Timestamp;
 
 use super::RunError;
 use super::controller::Controller;
-use super::segment::Phase;
+use super::segment::{Phase, Took};
 use crate::event::{CommittedFile, Event, Stamped};
 use crate::store::VERDICT_COMMIT;
 use crate::store::journal::{Commit, Done, Token};
@@ -25,7 +24,7 @@ pub(super) struct Check {
     pub segment: SegmentId,
     pub task: TaskId,
     path: String,
-    took: Duration,
+    took: Took,
 }
 
 /// An attempt that is complete and waits for the kernel's word. It remembers who made it, because
@@ -35,7 +34,7 @@ pub(super) struct Complete {
     host: String,
     slot: u32,
     attempt: u32,
-    took: Duration,
+    took: Took,
     /// Where the picture is; absent where the job writes none.
     written: Option<(String, Picture)>,
 }
@@ -54,7 +53,7 @@ impl Controller<'_> {
         &mut self,
         segment: SegmentId,
         task: TaskId,
-        took: Duration,
+        took: Took,
         wrote: Option<String>,
     ) {
         if !self.job.writes_files() {
@@ -151,7 +150,7 @@ impl Controller<'_> {
         &mut self,
         segment: SegmentId,
         task: TaskId,
-        took: Duration,
+        took: Took,
         written: Option<(String, Picture)>,
     ) {
         let Some(at_work) = self.segments.get_mut(&segment) else {
@@ -173,7 +172,7 @@ impl Controller<'_> {
                 written,
             },
         );
-        let took = Span::from_secs_f64(took.as_secs_f64());
+        let took = Span::from_secs_f64(took.real.as_secs_f64());
         self.tell(&FarmEvent::Rendered {
             segment,
             task,
@@ -206,7 +205,8 @@ impl Controller<'_> {
             attempt,
             host,
             slot,
-            render_s: took.as_secs_f64(),
+            render_s: took.real.as_secs_f64(),
+            predicted_s: Some(took.predicted.as_secs_f64()),
             file: file.clone(),
         };
         let stamped = Stamped {

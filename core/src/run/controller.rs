@@ -30,6 +30,7 @@ use super::segment::Segment;
 use super::session::{FromSession, SessionNumber};
 use super::slots::Slot;
 use super::{RunEnd, RunError, Stop, Surroundings};
+use crate::control::{self, Asked, Control};
 use crate::event::{Event, JobEnd, Stamped};
 use crate::link::FromLink;
 use crate::store::JobState;
@@ -52,6 +53,8 @@ pub(super) struct Opened {
     pub journal: JournalWriter,
     pub done: mpsc::UnboundedReceiver<Done>,
     pub state: JobState,
+    /// Seconds until the end, as planned.
+    pub predicted_makespan_s: Option<f64>,
 }
 
 /// Everything the loop owns.
@@ -78,6 +81,7 @@ pub(super) struct Controller<'a> {
     pub(super) doors: Doors,
     /// The first segment of this controller; smaller numbers are earlier controllers'.
     pub(super) first_segment: u64,
+    predicted_makespan_s: Option<f64>,
     warnings: u32,
     finished: Option<Outcome>,
     stopping: bool,
@@ -127,6 +131,7 @@ struct Sources {
     reconnects: mpsc::UnboundedReceiver<HostId>,
     store: mpsc::UnboundedReceiver<Done>,
     stops: mpsc::UnboundedReceiver<Stop>,
+    asked: mpsc::Receiver<Asked>,
 }
 
 /// One thing that happened.
@@ -136,6 +141,7 @@ enum Happened {
     Reconnect(HostId),
     Store(Done),
     Stop(Stop),
+    Asked(Asked),
     Alarm,
 }
 
@@ -151,11 +157,13 @@ impl<'a> Controller<'a> {
         let (links, from_links) = mpsc::channel(LINK_NEWS_MAX);
         let (sessions, from_sessions) = mpsc::channel(SESSION_NEWS_MAX);
         let (reconnects, from_reconnects) = mpsc::unbounded_channel();
+        let (door, asked) = mpsc::channel(control::WAITING_MAX);
         let Opened {
             farm,
             journal,
             done,
             state,
+            predicted_makespan_s,
         } = opened;
         let first_segment = state.segment_next();
         let mut controller = Self {
@@ -182,6 +190,7 @@ impl<'a> Controller<'a> {
                 reconnects,
             },
             first_segment,
+            predicted_makespan_s,
             warnings: 0,
             finished: None,
             stopping: false,
@@ -196,9 +205,20 @@ impl<'a> Controller<'a> {
             reconnects: from_reconnects,
             store: done,
             stops,
+            asked,
         };
         controller.begin();
+        let limits = control::Limits::default();
+        let control = match Control::open(job.folder.path(), limits, door) {
+            Ok(control) => Some(control),
+            Err(error) => {
+                controller.warn(error.to_string());
+                None
+            }
+        };
         let sources = controller.work(sources).await;
+        // From here on the journal tells more than we could.
+        drop(control);
         controller.end(sources).await
     }
 
@@ -210,6 +230,7 @@ impl<'a> Controller<'a> {
             skipped,
             slots: u32::try_from(self.slots.len()).unwrap_or(u32::MAX),
             pid: std::process::id(),
+            predicted_makespan_s: self.predicted_makespan_s,
         });
         for text in self.job.warnings.clone() {
             self.warn(text);
@@ -232,6 +253,8 @@ impl<'a> Controller<'a> {
             let first = tokio::select! {
                 biased;
                 Some(stop) = sources.stops.recv() => Happened::Stop(stop),
+                // Questions are few, and bounded by their door: they cannot crowd out the rest.
+                Some(asked) = sources.asked.recv() => Happened::Asked(asked),
                 Some(done) = sources.store.recv() => Happened::Store(done),
                 Some(from) = sources.sessions.recv() => Happened::Session(from),
                 Some(from) = sources.links.recv() => Happened::Link(from),
@@ -262,6 +285,7 @@ impl<'a> Controller<'a> {
             Happened::Reconnect(host) => self.open_host(host),
             Happened::Store(done) => self.on_store(done),
             Happened::Stop(stop) => self.on_stop(stop),
+            Happened::Asked(asked) => self.on_asked(asked),
             Happened::Alarm => self.tell(&FarmEvent::Tick),
         }
     }
@@ -293,8 +317,8 @@ impl<'a> Controller<'a> {
                 segment,
                 slot,
                 leases,
-                reason: _,
-            } => self.send_segment(segment, slot, &leases),
+                reason,
+            } => self.send_segment(segment, slot, &leases, reason),
             Action::Cut { segment, keep } => self.cut_segment(segment, keep),
             Action::Stop { segment, reason } => self.stop_segment(segment, reason),
             Action::Commit { segment, task } => self.commit(segment, task),
@@ -349,7 +373,7 @@ impl<'a> Controller<'a> {
         self.farm.handle(now, event);
     }
 
-    fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         Time::from_secs_f64(self.started.elapsed().as_secs_f64())
     }
 
@@ -443,6 +467,8 @@ impl<'a> Controller<'a> {
         };
         let lower_bound_s = self.measured_bound();
         let speeds = self.speeds();
+        let hosts = self.job.request().hosts.iter();
+        let speeds_declared = hosts.map(|host| (host.name.clone(), host.speed)).collect();
         self.emit(Event::JobEnded {
             state,
             done: counts.done,
@@ -473,6 +499,7 @@ impl<'a> Controller<'a> {
             state,
             job_state,
             speeds,
+            speeds_declared,
             adapter_faults,
             disk_full,
         })

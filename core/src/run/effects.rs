@@ -9,7 +9,7 @@ use framewright_plugin_api::data::{Effect, Run, Verdict};
 use framewright_worker::message::{RunId, ToWorker};
 
 use super::controller::Controller;
-use super::segment::{Phase, SegmentTask};
+use super::segment::{Phase, SegmentTask, Took};
 use super::session::FromSession;
 use super::slots::POLITE_MS;
 use crate::event::Event;
@@ -153,11 +153,17 @@ impl Controller<'_> {
         };
         let since = segment.ready_since;
         let slot = segment.slot;
+        let host = self.slots[slot.0 as usize].host;
+        let predicted = self.farm.predicted(task, host);
         let Some(at) = segment.find(task) else { return };
         if !matches!(at.phase, Phase::Waiting) {
             return;
         }
-        at.phase = Phase::Rendering { since, wrote: None };
+        at.phase = Phase::Rendering {
+            since,
+            predicted,
+            wrote: None,
+        };
         let attempt = u32::from(at.attempt.0);
         let name = self.job.task_name(task);
         segment.log.task_begins(&name, attempt);
@@ -203,10 +209,19 @@ impl Controller<'_> {
             return;
         };
         // Said twice, or of a task that was cut away: the first word holds.
-        let Phase::Rendering { since, wrote } = &mut at.phase else {
+        let Phase::Rendering {
+            since,
+            predicted,
+            wrote,
+        } = &mut at.phase
+        else {
             return;
         };
-        let (took, wrote) = (now - *since, wrote.take());
+        let took = Took {
+            real: now - *since,
+            predicted: *predicted,
+        };
+        let wrote = wrote.take();
         if verdict == Verdict::Succeeded {
             self.check_picture(id, task, took, wrote);
         } else {

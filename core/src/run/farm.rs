@@ -9,7 +9,7 @@ use framewright_kernel::ids::{LayerId, SegmentId};
 use framewright_kernel::job::{Costs, Job as KernelJob, JobSpec, LayerSpec, TaskSpec};
 use framewright_kernel::policy::{Limits, Pace};
 use framewright_kernel::time::Span;
-use framewright_plugin_api::data::{Basis, Cost, Scene};
+use framewright_plugin_api::data::{Abilities, Basis, Cost, Scene};
 
 use super::job::Job;
 use super::prepare::{Prepared, priority};
@@ -40,6 +40,12 @@ pub(super) fn make(job: &Job, state: &JobState, done: &[bool]) -> Result<Farm, S
 pub(super) fn farm(prepared: &Prepared, past: Option<Past<'_>>) -> Result<Farm, String> {
     let tags = Tags::of(&prepared.request)?;
     let job = KernelJob::new(spec(prepared, &tags, past)?).map_err(|error| error.to_string())?;
+    let inspection = &prepared.inspection;
+    let job = if takes_lists(&inspection.description.can, &inspection.scene) {
+        job.in_lists()
+    } else {
+        job
+    };
     Ok(Farm::new(job, hosts(prepared)?))
 }
 
@@ -118,18 +124,22 @@ fn layers(prepared: &Prepared, tags: &Tags) -> Result<Vec<LayerSpec>, String> {
         .memory_bytes
         .max(largest)
         .max(request.memory_bytes.unwrap_or(0));
-    let names = used
-        .iter()
-        .flat_map(|layer| &layer.tags)
-        .chain(&request.tags);
     Ok(vec![LayerSpec {
         weight: 1.0,
         after: Vec::new(),
         undivided: request.segment.is_some_and(|size| size.min == 0)
             || used.iter().any(|layer| layer.undivided),
         memory: Bytes(memory),
-        tags: tags.set(names)?,
+        tags: tags.set(needed_tags(prepared))?,
     }])
+}
+
+/// What a host must have, by name.
+fn needed_tags(prepared: &Prepared) -> impl Iterator<Item = &String> {
+    let layers = &prepared.inspection.scene.layers;
+    let used = layers.iter().filter(|layer| layer.used);
+    used.flat_map(|layer| &layer.tags)
+        .chain(&prepared.request.tags)
 }
 
 /// Whether the renderer stays loaded between segments: it can, and neither the scene nor the user
@@ -142,6 +152,13 @@ fn is_kept(prepared: &Prepared) -> bool {
         .is_some_and(|value| value == &serde_json::Value::Bool(false));
     let inspection = &prepared.inspection;
     inspection.description.can.sticky && !inspection.scene.reloaded && !forbidden
+}
+
+/// Whether a segment of a renderer that ends with it may hold any frames in any order: the adapter
+/// promises so, and the scene, where it has to be loaded for each segment, does not need its frames
+/// one after the other.
+fn takes_lists(can: &Abilities, scene: &Scene) -> bool {
+    can.frame_lists && (!scene.reloaded || scene.frame_lists)
 }
 
 /// What a scene costs, with a guess for what nobody knows.
@@ -175,6 +192,23 @@ fn host_spec(host: &HostEntry, tags: &Tags) -> HostSpec {
     }
 }
 
+/// Names of the tags in a set that a job needs; those that no host has share one bit.
+pub(super) fn tag_names(prepared: &Prepared, set: TagSet) -> Vec<String> {
+    let Ok(tags) = Tags::of(&prepared.request) else {
+        return Vec::new();
+    };
+    let mut names: Vec<String> = needed_tags(prepared)
+        .filter(|name| {
+            let wanted = tags.set([*name]).unwrap_or_default();
+            set.0 & wanted.0 != 0
+        })
+        .cloned()
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 /// Tags of a farm, each with its bit.
 #[derive(Debug)]
 struct Tags(Vec<String>);
@@ -206,5 +240,29 @@ impl Tags {
             bits |= 1 << bit;
         }
         Ok(TagSet(bits))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_for_those_who_promise_them() {
+        let can = |frame_lists| Abilities {
+            frame_lists,
+            ..Abilities::default()
+        };
+        let scene = |reloaded, frame_lists| Scene {
+            reloaded,
+            frame_lists,
+            ..Scene::default()
+        };
+        assert!(takes_lists(&can(true), &scene(false, false)));
+        assert!(takes_lists(&can(true), &scene(true, true)));
+        // What has to be loaded anew may need its frames one after the other.
+        assert!(!takes_lists(&can(true), &scene(true, false)));
+        assert!(!takes_lists(&can(false), &scene(true, true)));
+        assert!(!takes_lists(&can(false), &scene(false, false)));
     }
 }

@@ -10,6 +10,7 @@ mod checks;
 mod compare;
 mod controller;
 mod effects;
+mod explain;
 pub(crate) mod farm;
 mod hosts;
 mod job;
@@ -78,6 +79,8 @@ pub struct RunEnd {
     pub job_state: JobState,
     /// Speed of each host as learned, by name.
     pub speeds: BTreeMap<String, f64>,
+    /// The same as declared.
+    pub speeds_declared: BTreeMap<String, f64>,
     /// Broken contracts of the adapter, one sentence each.
     pub adapter_faults: Vec<String>,
     /// The output disk is full: one sentence.

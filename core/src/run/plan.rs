@@ -4,6 +4,7 @@
 //! kernel did in a world where every declared cost is true and nothing fails.
 
 use framewright_kernel::bound::predicted_bound;
+use framewright_kernel::farm::Farm;
 use framewright_kernel::sim::{SimError, World, simulate};
 use thiserror::Error;
 
@@ -12,6 +13,12 @@ use super::prepare::Prepared;
 use super::saturation::{
     FarmBounds, PlannedWorld, Saturation, TypicalSegment, length_advice, saturation,
 };
+
+/// A job of more tasks than this is not planned when it is rendered: nobody shall wait for a number
+/// that only says afterwards how good the plan was.
+const AT_START_TASKS_MAX: u32 = 20_000;
+/// The same for slots.
+const AT_START_SLOTS_MAX: usize = 1_000;
 
 /// Why there is no plan.
 #[derive(Debug, Error)]
@@ -72,6 +79,21 @@ pub struct Predicted {
     pub loads: u32,
     /// Most slots that are busy at once.
     pub slots_busy_max: u32,
+}
+
+/// Seconds that a render from here on is expected to take, by what is known before it begins.
+/// `None` where finding out would take more than a moment, or there is no plan.
+pub(super) fn predicted_makespan(prepared: &Prepared, farm: &Farm) -> Option<f64> {
+    let is_small =
+        farm.job().task_count() <= AT_START_TASKS_MAX && farm.slots().count() <= AT_START_SLOTS_MAX;
+    if !is_small {
+        return None;
+    }
+    let hosts = farm::hosts(prepared).ok()?;
+    let world = World::predicted(farm.job(), &hosts);
+    // What is wrong with it the run itself will find out.
+    let trace = simulate(world, farm.clone()).ok()?;
+    (trace.committed > 0).then(|| trace.makespan.as_secs_f64())
 }
 
 /// Plans a settled request.

@@ -2,9 +2,10 @@
 //!
 //! Invariant: `open` is the number of tasks from which something is still to come.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use framewright_kernel::ids::{Attempt, SlotId, TaskId};
+use framewright_kernel::time::Span;
 
 use crate::store::{LogError, SegmentLog};
 
@@ -24,6 +25,8 @@ pub(super) enum Phase {
     /// Being rendered.
     Rendering {
         since: Instant,
+        /// How long it was expected to take then.
+        predicted: Span,
         wrote: Option<String>,
     },
     /// Written; the worker reads it.
@@ -32,6 +35,13 @@ pub(super) enum Phase {
     Ended,
     /// Cut away.
     Cut,
+}
+
+/// What a task took, beside what was expected when it was begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Took {
+    pub real: Duration,
+    pub predicted: Span,
 }
 
 impl Phase {

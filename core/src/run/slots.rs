@@ -9,7 +9,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
-use framewright_kernel::event::{Event as FarmEvent, Fault, StopReason};
+use framewright_kernel::event::{Event as FarmEvent, Fault, SendReason, StopReason};
 use framewright_kernel::ids::{Attempt, HostId, SegmentId, SlotId, TaskId};
 use framewright_plugin_api::data::{Activity, FORMAT, Input, Open, Task, Verdict};
 use framewright_worker::message::{FromWorker, RequestId, RunId, SlotId as WorkerSlot, ToWorker};
@@ -18,7 +18,7 @@ use super::controller::Controller;
 use super::effects::fault_of;
 use super::segment::{Log, Phase, Segment};
 use super::session::{Place, SessionHandle, SessionNumber};
-use crate::event::Event;
+use crate::event::{Event, SentWhy};
 use crate::request::HostEntry;
 use crate::store::SegmentLog;
 
@@ -91,7 +91,9 @@ impl Controller<'_> {
         segment: SegmentId,
         slot: SlotId,
         leases: &[(TaskId, Attempt)],
+        reason: SendReason,
     ) {
+        let expected = self.farm.sent(segment);
         let (host, on_host) = self.host_name(slot);
         let names: Vec<String> = leases
             .iter()
@@ -104,6 +106,11 @@ impl Controller<'_> {
             host,
             slot: on_host,
             tasks: names,
+            why: Some(sent_why(reason)),
+            load_s: expected
+                .map(|sent| sent.load.as_secs_f64())
+                .filter(|load_s| *load_s > 0.0),
+            end_s: expected.map(|sent| sent.ends.since(self.farm.now()).as_secs_f64()),
         });
         self.segments
             .insert(segment, Segment::new(slot, leases, log));
@@ -593,5 +600,15 @@ impl Controller<'_> {
             slot: on_host,
         });
         self.tell(&FarmEvent::SegmentOver { segment: id });
+    }
+}
+
+/// The kernel's reason, as it is journalled.
+pub(super) fn sent_why(reason: SendReason) -> SentWhy {
+    match reason {
+        SendReason::Share => SentWhy::Share,
+        SendReason::Undivided => SentWhy::Undivided,
+        SendReason::Tail { victim } => SentWhy::Tail { of: victim.0 },
+        SendReason::Copy { of } => SentWhy::Copy { of: of.0 },
     }
 }

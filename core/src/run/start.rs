@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::controller::{Controller, Opened};
 use super::farm;
 use super::job::Job;
+use super::plan::predicted_makespan;
 use super::prepare::{Inspection, PrepareError, Prepared, load_adapter};
 use super::tasks::TaskList;
 use super::{RunEnd, RunError, Stop, Surroundings};
@@ -236,6 +237,7 @@ async fn start(
         why,
     })?;
     let opened = Opened {
+        predicted_makespan_s: predicted_makespan(&job.prepared, &farm),
         farm,
         journal,
         done,

@@ -1,7 +1,7 @@
 //! Rendering segments.
 //!
 //! The usual way is one Blender that keeps the scene and is fed tasks ([`session`]). Plain
-//! animation renders ([`range`]) are for people who want them (`sticky=false`) and for a Blender
+//! renders of frames ([`range`]) are for people who want them (`sticky=false`) and for a Blender
 //! in which our scripts fail, which is then started without them.
 //!
 //! When a process dies, only the task that it was at is ended with the blame; the others are
@@ -29,7 +29,7 @@ const DEATHS_MAX: u32 = 3;
 enum Way {
     /// Scene kept, tasks over standard input.
     Session,
-    /// A process a range of frames.
+    /// A process for the frames of a segment.
     Range,
     /// The same without our scripts.
     Bare,
@@ -158,7 +158,7 @@ impl Render {
 
     fn start(&mut self, out: &mut Effects) {
         let run = self.runs + 1;
-        // Blender's frame range takes no negative frames: those need the session.
+        // Blender's command line takes no negative frames: those need the session.
         let negative = self.queue.peek().is_some_and(|next| next.task.frame < 0);
         let (purpose_run, work) = match self.way {
             Way::Session => (self.launch.run(run, Purpose::Session), new_session()),
@@ -353,7 +353,9 @@ impl Render {
         if !(scripts_fail && self.launch.settings.plain) {
             return false;
         }
-        out.note("the adapter's scripts fail in this Blender; it is started for each range of frames instead");
+        out.note(
+            "the adapter's scripts fail in this Blender; it is started for each segment instead",
+        );
         self.way = Way::Bare;
         if let Some(given) = blamed {
             self.queue.give_back(given.clone());

@@ -1,4 +1,5 @@
-//! The work of a plain animation render (`-a`): one run of frames, told by `Saved:` lines.
+//! The work of a plain render (`-f 3,9..12,5`): frames in the order of the segment, one load, told
+//! by `Saved:` lines.
 //!
 //! A frame counts when the next one was saved too, or the process ended: standard error needs
 //! that long to say that a disk was full.
@@ -17,13 +18,17 @@ use crate::settings::Settings;
 
 /// Digits of the frame number in a file's name; more where it needs them.
 const DIGITS: usize = 6;
+/// Frames of one process: their list is one argument, which the system bounds (128 KiB).
+const FRAMES_MAX: usize = 8_000;
 
 /// A range under way.
 #[derive(Debug)]
 pub struct Work {
     stem: String,
     extension: String,
-    last: i32,
+    /// How many frames Blender was given, and how many it has saved.
+    ordered: usize,
+    done: usize,
     layers: u32,
     left: VecDeque<Given>,
     saved: Option<(Given, String)>,
@@ -37,42 +42,36 @@ fn extension(output: &str) -> String {
         .map_or_else(String::new, |(_, end)| end.to_ascii_lowercase())
 }
 
-/// The longest run of frames at the front of the queue, and its tasks.
+/// Frames at the front of the queue that one process can render, and their tasks.
 pub fn next(queue: &mut Queue) -> Option<(Range, VecDeque<Given>)> {
     let first = queue.reserve()?;
     queue.begin(&first);
     let mut range = Range {
-        first: first.task.frame,
-        last: first.task.frame,
-        step: 1,
+        frames: vec![first.task.frame],
         layer: first.task.layer.clone(),
         tile: first.task.tile,
         extension: extension(&first.task.output),
     };
     let mut tasks = VecDeque::from([first]);
-    while let Some(frame) = queue.peek().and_then(|next| follows(&range, &tasks, next)) {
-        range.step = frame.abs_diff(range.last);
-        range.last = frame;
-        tasks.extend(queue.reserve());
+    while tasks.len() < FRAMES_MAX && queue.peek().is_some_and(|next| fits(&range, &tasks, next)) {
+        let Some(next) = queue.reserve() else {
+            break;
+        };
+        range.frames.push(next.task.frame);
+        tasks.push_back(next);
     }
     Some((range, tasks))
 }
 
-/// The frame of `next`, where it goes on with the range.
-fn follows(range: &Range, tasks: &VecDeque<Given>, next: &Given) -> Option<i32> {
-    let same = tasks
+/// Whether a task goes on with what the process renders.
+fn fits(range: &Range, tasks: &VecDeque<Given>, next: &Given) -> bool {
+    tasks
         .front()
         .is_some_and(|first| first.segment == next.segment)
+        && next.task.frame >= 0
         && range.layer == next.task.layer
         && range.tile == next.task.tile
-        && range.extension == extension(&next.task.output);
-    let gap = i64::from(next.task.frame) - i64::from(range.last);
-    let fits = if tasks.len() == 1 {
-        gap > 0
-    } else {
-        gap == i64::from(range.step)
-    };
-    (same && fits).then_some(next.task.frame)
+        && range.extension == extension(&next.task.output)
 }
 
 impl Work {
@@ -81,7 +80,8 @@ impl Work {
         Work {
             stem: pattern.trim_end_matches('#').to_owned(),
             extension: range.extension.clone(),
-            last: range.last,
+            ordered: tasks.len(),
+            done: 0,
             layers: 1,
             left: tasks,
             saved: None,
@@ -126,6 +126,7 @@ impl Work {
             return false;
         }
         let before = self.settle(clues, settings, out);
+        self.done += 1;
         self.saved = self.left.pop_front().map(|given| (given, path.to_owned()));
         self.gauge = Gauge::new(self.layers);
         if let Some(next) = self.left.front() {
@@ -161,8 +162,7 @@ impl Work {
 
     /// Whether Blender now renders what nobody wants.
     pub fn is_surplus(&self) -> bool {
-        let rendered = self.saved.as_ref().map(|(given, _)| given.task.frame);
-        self.left.is_empty() && rendered.is_some_and(|frame| frame < self.last)
+        self.left.is_empty() && self.saved.is_some() && self.done < self.ordered
     }
 
     /// The process has ended: the task that it was at, the rest goes back.
@@ -180,31 +180,51 @@ mod tests {
     use super::*;
     use framewright_plugin_api::data::Task;
 
-    fn ranges(frames: &[i32]) -> Vec<(i32, i32, u32)> {
+    fn lists(frames: &[i32]) -> Vec<Vec<i32>> {
         let mut queue = Queue::default();
         let tasks = (0..)
             .zip(frames)
             .map(|(n, &f)| Task::frame(n, f, "/o/a.PNG"));
         queue.add(1, tasks.collect());
         let mut found = Vec::new();
-        while let Some((range, _)) = next(&mut queue) {
+        while let Some((range, tasks)) = next(&mut queue) {
             assert_eq!(range.extension, "png");
-            found.push((range.first, range.last, range.step));
+            assert_eq!(tasks.len(), range.frames.len());
+            found.push(range.frames);
         }
         found
     }
 
     #[test]
-    fn ranges_have_one_step_and_go_upwards() {
+    fn a_process_takes_frames_in_any_order_and_none_below_0() {
+        assert_eq!(lists(&[3, 1, 2, 9, 0]), [vec![3, 1, 2, 9, 0]]);
         assert_eq!(
-            ranges(&[1, 2, 3, 7, 9, 11, 4]),
-            [(1, 3, 1), (7, 11, 2), (4, 4, 1)]
+            lists(&[i32::MAX, 7, -2, 4]),
+            [vec![i32::MAX, 7], vec![-2, 4]]
         );
-        assert_eq!(ranges(&[5, 4, 3]), [(5, 5, 1), (4, 4, 1), (3, 3, 1)]);
-        assert_eq!(
-            ranges(&[i32::MIN, i32::MAX]),
-            [(i32::MIN, i32::MAX, u32::MAX)]
-        );
+        let many: Vec<i32> = (0..20_000).collect();
+        let lengths: Vec<usize> = lists(&many).iter().map(Vec::len).collect();
+        assert_eq!(lengths, [8_000, 8_000, 4_000]);
+    }
+
+    #[test]
+    fn a_process_is_surplus_once_all_that_is_wanted_is_saved() {
+        let mut queue = Queue::default();
+        let task = |n, frame| Task::frame(n, frame, "/o/a.png");
+        queue.add(1, vec![task(0, 9), task(1, 2), task(2, 5)]);
+        let (range, tasks) = next(&mut queue).expect("three tasks");
+        let mut work = Work::new("/s/fw1_######", &range, tasks);
+        work.cut(1, queue.cut(1, 2));
+        let settings = Settings::of(&Default::default());
+        for (path, surplus) in [
+            ("/s/fw1_000002.png", false),
+            ("/s/fw1_000009.png", false),
+            ("/s/fw1_000002.png", true),
+        ] {
+            let mut out = Effects::new();
+            work.saved(path, &mut queue, &Clues::default(), settings, &mut out);
+            assert_eq!(work.is_surplus(), surplus, "{path}");
+        }
     }
 
     #[test]

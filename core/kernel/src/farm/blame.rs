@@ -55,7 +55,9 @@ impl Farm {
         match fault {
             Fault::NoLicence => {
                 self.licence.missed(self.now);
-                self.enqueue(task);
+                if !self.is_held(task) {
+                    self.enqueue(task);
+                }
             }
             Fault::Unrenderable => {
                 let failures = self.count_failure(task);
@@ -88,6 +90,10 @@ impl Farm {
                 self.blame_host(host, task);
             }
         }
+        if self.is_held(task) {
+            // Another slot is at it: what comes of that decides.
+            return;
+        }
         if failures > self.job.limits().retries {
             self.give_up(task, GiveUpReason::Failed { fault, failures });
         } else {
@@ -109,7 +115,7 @@ impl Farm {
     }
 
     pub(super) fn blame_host(&mut self, host: HostId, task: TaskId) {
-        let now = self.now;
+        let (now, id) = (self.now, host);
         let host = &mut self.hosts[host.index()];
         if host.last_failed == Some(task) {
             return;
@@ -117,8 +123,10 @@ impl Farm {
         host.last_failed = Some(task);
         host.streak = host.streak.saturating_add(1);
         if host.streak >= REST_AFTER && host.rest_until.is_none_or(|until| until <= now) {
-            host.rest_until = Some(now + doubled(REST_MIN, host.rests, REST_MAX));
+            let until = now + doubled(REST_MIN, host.rests, REST_MAX);
+            host.rest_until = Some(until);
             host.rests = host.rests.saturating_add(1);
+            self.resting.insert((until, id));
         }
     }
 

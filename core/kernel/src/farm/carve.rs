@@ -25,6 +25,13 @@ const FEW: u32 = 2;
 pub(super) enum Amount {
     Tasks(u32),
     Part(Part),
+    /// A little at a time.
+    Stream {
+        /// Seconds on a host of speed 1.
+        seconds: f64,
+        /// No task that takes longer than this.
+        room: f64,
+    },
 }
 
 /// A slot's part of what waits.
@@ -80,6 +87,10 @@ impl Farm {
                 let unit = self.seconds(layer, 1);
                 (usize::MAX, (part.seconds / unit).round() as u64)
             }
+            Amount::Stream { seconds, .. } => {
+                let unit = self.seconds(layer, 1);
+                (usize::MAX, (seconds / unit).round() as u64)
+            }
         };
         let queue = &self.layers[layer.index()].queue;
         let urgent = queue.urgent.len().div_ceil(others.max(1));
@@ -99,8 +110,8 @@ impl Farm {
         match amount {
             Amount::Part(part) if self.job.takes_lists() => {
                 if !self.layers[layer.index()].queue.bulk.is_dearest_first() {
-                    if self.job.is_kept() {
-                        self.carve_dearest(layer, &mut carved);
+                    if self.job.is_kept() && self.mean_count(layer, carved.units) <= FEW {
+                        self.carve_one(layer, f64::INFINITY, &mut carved);
                     }
                     self.carve_evenly(layer, &mut carved);
                 } else if part.more {
@@ -109,6 +120,7 @@ impl Farm {
                     self.carve_fairly(layer, part.dearest, &mut carved);
                 }
             }
+            Amount::Stream { room, .. } => self.carve_stream(layer, room, &mut carved),
             Amount::Tasks(_) | Amount::Part(_) => self.carve_front(layer, &mut carved),
         }
         // What failed here before comes last: until then either something else succeeds here, or
@@ -153,23 +165,40 @@ impl Farm {
         u32::try_from(units.saturating_add(mean / 2) / mean).unwrap_or(u32::MAX)
     }
 
-    /// As far as is known what costs most, that: with a kept renderer slots come again and again,
-    /// and what is left to the end shall be small. Only where tasks are sent by ones and twos, or
-    /// it would be guesses that are sent first.
-    fn carve_dearest(&mut self, layer: LayerId, carved: &mut Carved) {
-        let wanted = self.mean_count(layer, carved.units);
-        if wanted > FEW {
-            return;
+    /// What costs most, as far as is known and as long as it fits, so that what is left to the end
+    /// is small. Before anything is known, tasks from all along the layer in turn.
+    fn carve_stream(&mut self, layer: LayerId, room: f64, carved: &mut Carved) {
+        while (carved.tasks.is_empty() || carved.units > 0) && self.carve_one(layer, room, carved) {
         }
-        let LayerState { queue, curve, .. } = &self.layers[layer.index()];
-        let dearest = curve.dearest().find_map(|range| {
-            let from = queue.bulk.rank(TaskId(range.start));
-            let to = queue.bulk.rank(TaskId(range.end));
-            (from < to).then_some(from + (to - from) / 2)
-        });
-        if let Some(rank) = dearest {
+    }
+
+    /// One such task. Returns whether there was one that is wanted.
+    fn carve_one(&mut self, layer: LayerId, room: f64, carved: &mut Carved) -> bool {
+        let LayerState {
+            queue,
+            curve,
+            picks,
+            ..
+        } = &mut self.layers[layer.index()];
+        let count = queue.bulk.count();
+        if count == 0 {
+            return false;
+        }
+        let rank = if queue.bulk.is_dearest_first() {
+            let fits = (room / self.seconds(layer, 1)).round() as u64;
+            self.rank_below(layer, fits).min(count - 1)
+        } else if let Some(rank) = curve.dearest_waiting(&queue.bulk) {
+            rank
+        } else {
+            *picks = picks.wrapping_add(1);
+            spread(*picks, count)
+        };
+        let task = self.layers[layer.index()].queue.bulk.get(rank);
+        let wanted = task.is_some_and(|task| carved.wants(self.units(task)));
+        if wanted {
             self.carve_at(layer, rank, carved);
         }
+        wanted
     }
 
     /// At even distances along the layer.
@@ -244,6 +273,10 @@ impl Farm {
     /// The rank of the dearest waiting task that costs no more than this.
     fn rank_below(&self, layer: LayerId, units: u64) -> u32 {
         let bulk = &self.layers[layer.index()].queue.bulk;
+        // Mostly the very first one fits.
+        if bulk.get(0).is_some_and(|task| self.units(task) <= units) {
+            return 0;
+        }
         let (mut low, mut high) = (0, bulk.count());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -264,6 +297,13 @@ impl Farm {
 fn even(pick: u32, count: u32, all: u32) -> u32 {
     let place = (2 * u64::from(pick) + 1) * u64::from(all) / (2 * u64::from(count));
     place as u32
+}
+
+/// Numbers below `all` of which any few that follow one another lie far apart: multiples of the
+/// golden section.
+fn spread(pick: u32, all: u32) -> u32 {
+    let part = pick.wrapping_mul(2_654_435_769);
+    ((u64::from(part) * u64::from(all)) >> 32) as u32
 }
 
 /// The numbers below `count`: the middle one, then the middle of each half, and so on, so that any

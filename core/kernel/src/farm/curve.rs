@@ -10,6 +10,7 @@
 
 use std::ops::Range;
 
+use super::waiting::Waiting;
 use crate::ids::TaskId;
 
 /// Most stretches of a layer.
@@ -33,6 +34,8 @@ pub(super) struct Curve {
     next: u32,
     /// Stretches, the dearest first; empty as long as there is no curve.
     dearest: Vec<u16>,
+    /// Those of them before this one had nothing left that waits.
+    cursor: usize,
 }
 
 impl Curve {
@@ -43,6 +46,7 @@ impl Curve {
             count: 0,
             next: FROM,
             dearest: Vec::new(),
+            cursor: 0,
         }
     }
 
@@ -79,6 +83,7 @@ impl Curve {
         let costs: Vec<f64> = (0..self.bins())
             .map(|bin| WHOLE * whole + (1.0 - WHOLE) * near(&known, bin))
             .collect();
+        self.cursor = 0;
         self.dearest = (0..costs.len() as u16).collect();
         self.dearest.sort_by(|a, b| {
             let (a, b) = (costs[usize::from(*a)], costs[usize::from(*b)]);
@@ -86,15 +91,37 @@ impl Curve {
         });
     }
 
-    /// The stretches of tasks, the dearest first; none as long as nobody knows.
-    pub fn dearest(&self) -> impl Iterator<Item = Range<u32>> + '_ {
+    /// A task waits again, somewhere.
+    pub fn look_again(&mut self) {
+        self.cursor = 0;
+    }
+
+    /// The rank of a task that waits, in the middle of the dearest stretch that has one; none as
+    /// long as nobody knows.
+    pub fn dearest_waiting(&mut self, waiting: &Waiting) -> Option<u32> {
+        loop {
+            let bin = *self.dearest.get(self.cursor)?;
+            let range = self.stretch(bin);
+            let from = waiting.rank(TaskId(range.start));
+            let to = waiting.rank(TaskId(range.end));
+            if from < to {
+                return Some(from + (to - from) / 2);
+            }
+            self.cursor += 1;
+        }
+    }
+
+    /// The tasks of a stretch. Its first one is the first that `add` puts there.
+    fn stretch(&self, bin: u16) -> Range<u32> {
         let (bins, len) = (self.bins() as u64, self.range.len() as u64);
-        // The first task of a stretch is the first that `add` puts there.
-        let edge = move |bin: u64| self.range.start + (bin * len).div_ceil(bins) as u32;
-        self.dearest.iter().map(move |bin| {
-            let bin = u64::from(*bin);
-            edge(bin)..edge(bin + 1)
-        })
+        let edge = |bin: u64| self.range.start + (bin * len).div_ceil(bins) as u32;
+        edge(u64::from(bin))..edge(u64::from(bin) + 1)
+    }
+
+    /// The stretches of tasks, the dearest first; none as long as nobody knows.
+    #[cfg(test)]
+    fn dearest(&self) -> impl Iterator<Item = Range<u32>> + '_ {
+        self.dearest.iter().map(|bin| self.stretch(*bin))
     }
 }
 

@@ -5,19 +5,24 @@
 //! less than it costs is not made. A cut is a question: the tail belongs to the victim until it
 //! answers how much it keeps.
 
-use super::Farm;
+use super::dispatch::MANY;
+use super::share::Order;
 use super::slots::{Cutting, Segment, Stage, Work};
+use super::{Farm, ends};
 use crate::event::Action;
-use crate::ids::{LayerId, SlotId};
+use crate::ids::{LayerId, SlotId, TaskId};
+use crate::time::Time;
 
 /// A cut must end the work earlier by this part of the time that it takes the thief.
 const GAIN_PART: f64 = 0.05;
+/// And by this part of the load that the thief has to do.
+const LOAD_PRICE: f64 = 0.4;
+const HORIZON_PART: f64 = 0.01;
 /// A stage that takes longer than predicted is taken to need this part of its age still.
 const OVERDUE_PART: f64 = 0.25;
 
-/// With more running segments than this, a walk over them that found nothing to cut is not
-/// repeated before the next look is due.
-const WALKS_MAX: usize = 256;
+/// Segments that are passed over, because the idle slot may not take their tasks.
+const VICTIMS_MAX: u32 = 64;
 
 /// Where to cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,7 +44,7 @@ impl Farm {
         self.learned.speed(self.slots[slot.index()].host.index())
     }
 
-    fn load(&self, slot: SlotId) -> f64 {
+    pub(super) fn load(&self, slot: SlotId) -> f64 {
         self.learned.load(self.slots[slot.index()].host.index())
     }
 
@@ -76,19 +81,11 @@ impl Farm {
     }
 
     fn stage_remaining(&self, slot: SlotId, segment: &Segment, speed: f64) -> f64 {
-        let (expected, since) = match segment.stage {
-            Stage::Between { .. } => return 0.0,
-            Stage::Sent { cold } => {
-                let load = if cold { self.load(slot) } else { 0.0 };
-                let delay = self.job.pace().start_delay.as_secs_f64();
-                (load + delay, segment.sent)
-            }
-            Stage::Rendering { task, since } => {
-                let cost = self.seconds(segment.layer, self.units(task));
-                (cost / speed, since)
-            }
-        };
+        let (expected, since) = self.stage_expected(slot, segment);
         let age = self.now.since(since).as_secs_f64();
+        if let Stage::Rendering { task, .. } = segment.stage {
+            return self.expected_at(segment.layer, task, age * speed) / speed - age;
+        }
         if age < expected {
             expected - age
         } else {
@@ -96,58 +93,103 @@ impl Farm {
         }
     }
 
-    /// Finds work for slots that have none.
+    /// Seconds at speed 1 that are expected of a task which takes longer than `age` there.
+    pub(super) fn expected_at(&self, layer: LayerId, task: TaskId, age: f64) -> f64 {
+        let estimate = self.units(task) as f64 * 1e-6;
+        self.learned.expected(layer.index(), estimate, age)
+    }
+
+    /// Seconds that were expected of what a segment's renderer is doing, and since when it does.
+    pub(super) fn stage_expected(&self, slot: SlotId, segment: &Segment) -> (f64, Time) {
+        match segment.stage {
+            Stage::Between { since } => (0.0, since),
+            Stage::Sent { cold } => {
+                let load = if cold { self.load(slot) } else { 0.0 };
+                let delay = self.job.pace().start_delay.as_secs_f64();
+                (load + delay, segment.sent)
+            }
+            Stage::Rendering { task, since } => {
+                let cost = self.seconds(segment.layer, self.units(task));
+                (cost / self.speed(slot), since)
+            }
+        }
+    }
+
+    /// Finds work for slots that have none: the tail of what would end last, or else a copy of a
+    /// late task.
     pub(super) fn cut_for_idle(&mut self) {
-        if self.live.len() > WALKS_MAX && self.now < self.look_after {
+        let many = self.live.len() > MANY || self.idle.len() > MANY;
+        if self.live.is_empty() || (many && self.now < self.look_after) {
             return;
         }
-        let mut idle: Vec<SlotId> = self.idle.iter().copied().collect();
-        idle.retain(|slot| self.may_send(*slot) && !self.bulk_waits_for(*slot));
+        let mut idle: Vec<SlotId> = Vec::new();
+        // What waits goes to slots by share; those that may take it are not thieves.
+        let waiting: Vec<usize> = self
+            .layers
+            .iter()
+            .filter(|layer| !layer.undivided && layer.queue.bulk.count() > 0)
+            .map(|layer| layer.class)
+            .collect();
+        let served = |slot: &SlotId| {
+            let host = self.slots[slot.index()].host;
+            waiting.iter().any(|class| self.classes[*class].has(host))
+        };
+        idle.extend(
+            self.idle
+                .iter()
+                .filter(|slot| !served(slot) && self.may_send(**slot)),
+        );
+        if idle.is_empty() {
+            self.look_after = self.next_look();
+            return;
+        }
         // Whoever could start soonest goes first, or else the fastest.
-        let order = |slot: &SlotId| (self.load_ahead(*slot), -self.speed(*slot));
-        idle.sort_by(|a, b| {
-            let (a, b) = (order(a), order(b));
-            a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
-        });
+        self.sort_soonest(&mut idle);
         for thief in idle {
-            let Some((victim, keep)) = self.best_cut(thief) else {
+            if let Some((victim, keep)) = self.best_cut(thief) {
+                self.cut(victim, keep, thief);
+            } else if !self.copy_for(thief) {
                 // Slots that come later are no better off; new looks follow soon.
                 self.look_after = self.next_look();
                 break;
-            };
-            self.cut(victim, keep, thief);
+            }
         }
     }
 
-    fn bulk_waits_for(&self, slot: SlotId) -> bool {
-        let host = self.slots[slot.index()].host;
-        self.layers.iter().any(|layer| {
-            !layer.undivided && layer.queue.bulk.count() > 0 && self.classes[layer.class].has(host)
-        })
+    /// Slots that could begin soonest first, then the fastest.
+    pub(super) fn sort_soonest(&self, slots: &mut [SlotId]) {
+        slots.sort_by_cached_key(|slot| {
+            let order = (self.load_ahead(*slot), -self.speed(*slot));
+            (Order(order.0), Order(order.1))
+        });
     }
 
-    /// The cut that helps most: of the segment that would end last. A walk over what runs, for
-    /// each cut that is made and otherwise at most once a look.
-    fn best_cut(&self, thief: SlotId) -> Option<(SlotId, usize)> {
+    /// The cut that helps most: of the segment that would end last.
+    pub(super) fn best_cut(&mut self, thief: SlotId) -> Option<(SlotId, usize)> {
         let host = self.slots[thief.index()].host;
-        let (_, victim) = self
-            .live
-            .values()
-            .filter_map(|slot| {
-                let segment = self.slots[slot.index()].segment()?;
-                let layer = &self.layers[segment.layer.index()];
-                let open = segment.cut.is_none()
-                    && segment.stopping.is_none()
-                    && segment.untouched() > usize::from(segment.next == 0)
-                    && !layer.undivided
-                    && self.classes[layer.class].has(host);
-                open.then(|| (self.remaining(*slot), *slot))
-            })
-            .max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.cmp(&a.1)))?;
-        let split = self.split(victim, thief)?;
-        let pace = self.job.pace();
-        let cost = pace.dispatch_interval.as_secs_f64() / 2.0 + GAIN_PART * split.thief_s;
-        (split.gain > cost).then_some((victim, split.keep))
+        let mut below = None;
+        for _ in 0..VICTIMS_MAX {
+            let entry = self.latest_end(ends::Order::Open, below)?;
+            let victim = entry.1;
+            below = Some(entry);
+            let layer = self.slots[victim.index()].segment()?.layer;
+            let class = self.layers[layer.index()].class;
+            if !self.classes[class].has(host) {
+                continue;
+            }
+            let split = self.split(victim, thief)?;
+            let pace = self.job.pace();
+            let cost = pace.dispatch_interval.as_secs_f64() / 2.0
+                + GAIN_PART * split.thief_s
+                + LOAD_PRICE * self.load_ahead(thief)
+                + if self.load_ahead(thief) > 2.0 * pace.start_delay.as_secs_f64() {
+                    HORIZON_PART * (self.now.as_secs_f64() + split.thief_s)
+                } else {
+                    0.0
+                };
+            return (split.gain > cost).then_some((victim, split.keep));
+        }
+        None
     }
 
     /// Where victim and thief end together, in whole tasks.
@@ -184,12 +226,13 @@ impl Farm {
         best
     }
 
-    fn cut(&mut self, victim: SlotId, keep: usize, thief: SlotId) {
+    pub(super) fn cut(&mut self, victim: SlotId, keep: usize, thief: SlotId) {
         let Some(segment) = self.slots[victim.index()].segment_mut() else {
             return;
         };
         segment.cut = Some(Cutting { thief: Some(thief) });
         let segment = segment.id;
+        self.touch_end(victim);
         self.idle.remove(&thief);
         self.slots[thief.index()].work = Work::Thief { victim: segment };
         let keep = u32::try_from(keep).expect("a segment holds at most all tasks of a job");

@@ -13,6 +13,8 @@
 //! One round costs O(S log S) for S slots of the class, whatever the number of tasks; in the middle
 //! of a large job with a kept renderer its result is used for many rounds.
 
+use std::collections::BTreeSet;
+
 use super::carve::{Amount, Part};
 use super::share::{Reach, level, whole_shares};
 use super::slots::{Segment, Slot, Stage, Work};
@@ -31,12 +33,8 @@ const KEPT_MIN_S: f64 = 0.25;
 const TURNS: f64 = 10.0;
 /// or this many times where costs are known and the dearest tasks go first.
 const TURNS_KNOWN: f64 = 2.0;
-/// A solved share holds for this part of what is left of the time,
-const SOLVED_PART: f64 = 0.01;
-/// and for so many sends as this part of the slots,
-const SOLVED_SENDS: u32 = 16;
-/// as long as so many tasks wait for each slot: towards the end every task counts.
-const SOLVED_TASKS: u32 = 8;
+/// More idle slots than this are not all looked at whenever something happens.
+pub(super) const MANY: usize = 256;
 /// While slots are idle, running segments are looked at again after this part of a mean task,
 const LOOK_PART: f64 = 0.05;
 /// but not sooner than this,
@@ -44,26 +42,26 @@ const LOOK_MIN_S: f64 = 0.01;
 /// and not later than this.
 const LOOK_MAX_S: f64 = 30.0;
 
-/// When all of a class was last reckoned to end together.
+/// When a class was last reckoned to be done.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Solved {
-    ends: Time,
-    /// It holds until then,
-    until: Time,
-    /// or for so many sends.
-    sends: u32,
-    slots: u32,
+    /// When all of it ends together.
+    pub ends: Time,
+    /// When the last of what runs ends, if that is later.
+    pub latest: Time,
+    /// It holds until then.
+    pub until: Time,
 }
 
 /// What waits for the slots of a class.
-struct Wanted {
-    class: usize,
+pub(super) struct Wanted {
+    pub class: usize,
     /// How many tasks.
-    count: u32,
+    pub count: u32,
     /// Mean seconds of one, at speed 1.
-    each: f64,
+    pub each: f64,
     /// Seconds of the dearest one, where they are known one by one.
-    dearest: Option<f64>,
+    pub dearest: Option<f64>,
 }
 
 /// Seconds at speed 1 for each slot: of whole tasks where all are taken to cost the same.
@@ -82,6 +80,9 @@ fn shares(wanted: &Wanted, reaches: &[Reach]) -> Vec<f64> {
 
 impl Farm {
     pub(super) fn dispatch(&mut self) {
+        if self.idle.is_empty() || self.now < self.licence.until || self.now < self.send_after {
+            return;
+        }
         for class in 0..self.classes.len() {
             self.dispatch_class(class);
         }
@@ -123,17 +124,17 @@ impl Farm {
     /// Idle slots of a class that may be sent to: those ready soonest first, then the fastest.
     fn candidates(&self, class: usize) -> Vec<SlotId> {
         let class = &self.classes[class];
-        let mut slots: Vec<SlotId> = self
-            .idle
-            .iter()
-            .copied()
-            .filter(|slot| class.has(self.slots[slot.index()].host) && self.may_send(*slot))
-            .collect();
-        let order = |slot: &SlotId| (self.load_ahead(*slot), -self.speed(*slot));
-        slots.sort_by(|a, b| {
-            let (a, b) = (order(a), order(b));
-            a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
-        });
+        let fits = |slot: &SlotId| class.has(self.slots[slot.index()].host) && self.may_send(*slot);
+        let mut slots: Vec<SlotId> = if self.idle.len() > MANY && self.now < self.close_look_after {
+            // Who was passed over a moment ago would be passed over again.
+            let idle = |slot: &SlotId| matches!(self.slots[slot.index()].work, Work::Idle);
+            let fallen = self.fallen.iter().copied().filter(idle).filter(fits);
+            // One may have fallen idle twice.
+            fallen.collect::<BTreeSet<SlotId>>().into_iter().collect()
+        } else {
+            self.idle.iter().copied().filter(fits).collect()
+        };
+        self.sort_soonest(&mut slots);
         slots
     }
 
@@ -175,7 +176,8 @@ impl Farm {
         self.send(slot, tasks, SendReason::Undivided);
     }
 
-    fn send_shares(&mut self, class: usize, layers: &[LayerId], idle: &[SlotId]) {
+    /// What waits in these layers; `None` where nothing does.
+    fn wanted(&self, class: usize, layers: &[LayerId]) -> Option<Wanted> {
         let mut count = 0;
         let mut work = 0.0;
         for layer in layers {
@@ -184,21 +186,43 @@ impl Farm {
             work += self.seconds(*layer, queue.units);
         }
         let each = work / f64::from(count);
-        let wanted = Wanted {
+        (count > 0).then(|| Wanted {
             class,
             count,
             each,
             dearest: self.dearest(layers),
+        })
+    }
+
+    fn send_shares(&mut self, class: usize, layers: &[LayerId], idle: &[SlotId]) {
+        let Some(mut wanted) = self.wanted(class, layers) else {
+            return;
         };
-        if self.send_as_solved(&wanted, layers, idle) {
+        let mut idle = idle.to_vec();
+        if self.streams(&wanted) {
+            idle = self.stream(&wanted, layers, &idle);
+            if idle.is_empty() {
+                return;
+            }
+            match self.wanted(class, layers) {
+                Some(left) => wanted = left,
+                None => return,
+            }
+        }
+        let idle = &idle;
+        // On a large farm not everybody is weighed whenever something happens.
+        let many = self.slots.len() > MANY && !self.live.is_empty();
+        if many && self.now < self.close_look_after {
             return;
         }
-        let (mut reaches, others_busy) = self.reaches(class, idle);
-        self.note_solved(&wanted, &reaches, idle.len());
+        let (mut reaches, latest) = self.reaches(class, idle);
         let sent = self.send_round(layers, idle, &self.amounts(&wanted, &reaches));
+        if many && !(sent && self.job.pace().dispatch_interval > Span::ZERO) {
+            self.close_look_after = self.next_look();
+        }
         // Nobody is under way who could take what waits: then it is not worth waiting for hosts
         // that have not answered yet, nor for better ones.
-        if !sent && !others_busy {
+        if !sent && latest.is_none() {
             reaches.truncate(idle.len());
             let amounts = self.amounts(&wanted, &reaches);
             if !self.send_round(layers, idle, &amounts) {
@@ -214,58 +238,9 @@ impl Farm {
         }
     }
 
-    /// Sends to idle slots by the share that was solved last, where little can have changed since:
-    /// in the middle of a large job a slot that falls idle costs no look at all the others.
-    fn send_as_solved(&mut self, wanted: &Wanted, layers: &[LayerId], idle: &[SlotId]) -> bool {
-        let Some(solved) = self.solved[wanted.class] else {
-            return false;
-        };
-        let idle_count = idle.len() as u32;
-        let enough = wanted.count / SOLVED_TASKS >= solved.slots;
-        if !enough || self.now >= solved.until || solved.sends < idle_count {
-            return false;
-        }
-        let left = solved.ends.since(self.now).as_secs_f64();
-        let amount = |slot: &SlotId| {
-            let speed = self.speed(*slot);
-            let share = ((left - self.load_ahead(*slot)) * speed).max(0.0);
-            let seconds = self.part_of_share(share, wanted.each, speed, 0.0);
-            Amount::Part(Part {
-                seconds,
-                more: seconds < share,
-                dearest: true,
-            })
-        };
-        let amounts: Vec<Amount> = idle.iter().map(amount).collect();
-        let sent = self.send_round(layers, idle, &amounts);
-        if let Some(solved) = &mut self.solved[wanted.class] {
-            solved.sends -= idle_count;
-        }
-        sent
-    }
-
-    /// Keeps what was solved where segments are many and sends take no time.
-    fn note_solved(&mut self, wanted: &Wanted, reaches: &[Reach], idle: usize) {
-        let slots = reaches.len() as u32;
-        let fits = self.job.is_kept()
-            && self.job.policy() == Policy::Auto
-            && self.job.pace().dispatch_interval == Span::ZERO
-            && wanted.count / SOLVED_TASKS >= slots
-            && idle * 2 < reaches.len();
-        self.solved[wanted.class] = fits.then(|| {
-            let left = level(f64::from(wanted.count) * wanted.each, reaches);
-            Solved {
-                ends: self.now + Span::from_secs_f64(left),
-                until: self.now + Span::from_secs_f64(left * SOLVED_PART),
-                sends: slots / SOLVED_SENDS,
-                slots,
-            }
-        });
-    }
-
-    /// When each slot of a class could take more: the idle ones first, in their order. And whether
-    /// there are others that run something.
-    fn reaches(&self, class: usize, idle: &[SlotId]) -> (Vec<Reach>, bool) {
+    /// When each slot of a class could take more: the idle ones first, in their order. And in how
+    /// many seconds the last of those ends that run something; `None` where none does.
+    pub(super) fn reaches(&self, class: usize, idle: &[SlotId]) -> (Vec<Reach>, Option<f64>) {
         let interval = self.job.pace().dispatch_interval.as_secs_f64();
         let mut reaches: Vec<Reach> = idle
             .iter()
@@ -275,7 +250,7 @@ impl Farm {
                 speed: self.speed(*slot),
             })
             .collect();
-        let mut others_busy = false;
+        let mut latest: Option<f64> = None;
         for host in &self.classes[class].hosts {
             let state = &self.hosts[host.index()];
             let expected = state.presence == Presence::Expected;
@@ -289,14 +264,17 @@ impl Farm {
                     // Idle ones are counted above or cannot be sent to now; a thief has its work.
                     Work::Away | Work::Idle | Work::Thief { .. } => continue,
                 };
-                others_busy |= busy;
+                let remaining = self.remaining(slot);
+                if busy {
+                    latest = Some(latest.map_or(remaining, |latest| latest.max(remaining)));
+                }
                 reaches.push(Reach {
-                    ready: self.remaining(slot) + self.load_behind(slot),
+                    ready: remaining + self.load_behind(slot),
                     speed: self.speed(slot),
                 });
             }
         }
-        (reaches, others_busy)
+        (reaches, latest)
     }
 
     /// Seconds at speed 1 of the dearest task that waits, where tasks are known one by one.
@@ -320,6 +298,7 @@ impl Farm {
         match self.job.policy() {
             Policy::Auto => {
                 let shares = shares(wanted, reaches);
+                let streams = self.streams(wanted);
                 // While each of these is sent something, none of the others is.
                 let served = shares.iter().filter(|share| **share > 0.0).count();
                 let interval = self.job.pace().dispatch_interval.as_secs_f64();
@@ -332,10 +311,14 @@ impl Farm {
                 let end = |reach: &Reach| reach.ready + dearest.unwrap_or(0.0) / reach.speed;
                 let soonest = reaches.iter().map(end).fold(f64::INFINITY, f64::min);
                 let part = |(share, reach): (f64, &Reach)| {
-                    let seconds = self.part_of_share(share, each, reach.speed, turn_s);
+                    let seconds = if streams {
+                        self.chunk(each, reach.speed).min(share)
+                    } else {
+                        self.part_of_share(share, each, reach.speed, turn_s)
+                    };
                     Amount::Part(Part {
                         seconds,
-                        more: seconds < share,
+                        more: streams || seconds < share,
                         dearest: end(reach) <= soonest * (1.0 + 1e-9),
                     })
                 };
@@ -356,11 +339,14 @@ impl Farm {
         if !self.job.is_kept() {
             return share;
         }
-        let sends = self.job.pace().start_delay.as_secs_f64() * SENDS;
-        let shortest = sends.max(KEPT_MIN_S).max(turn_s);
-        let least = (shortest * speed / each).ceil() * each;
+        let least = (self.shortest_s().max(turn_s) * speed / each).ceil() * each;
         let half = (share / each / 2.0).ceil() * each;
         half.max(least).min(share)
+    }
+
+    /// Seconds that a segment of a kept renderer takes at least, while there is more to do.
+    pub(super) fn shortest_s(&self) -> f64 {
+        (self.learned.turnaround() * SENDS).max(KEPT_MIN_S)
     }
 
     /// Sends to each idle slot in turn. Returns whether anything was sent.
@@ -375,7 +361,7 @@ impl Farm {
                     seconds: (part.seconds + owed).max(0.0),
                     ..part
                 }),
-                Amount::Tasks(tasks) => Amount::Tasks(tasks),
+                Amount::Tasks(_) | Amount::Stream { .. } => *amount,
             };
             if !self.may_send(*slot) {
                 continue;
@@ -393,7 +379,7 @@ impl Farm {
 
     /// Sends a slot about this much of the first layer that has something for it. Returns how
     /// many seconds at speed 1 that was. `others` slots share what the user wants first.
-    fn send_share(
+    pub(super) fn send_share(
         &mut self,
         layers: &[LayerId],
         slot: SlotId,
@@ -422,10 +408,12 @@ impl Farm {
         let mut units = 0;
         for &task in &tasks {
             units += self.units(task);
-            self.set_phase(task, Phase::Leased);
-            let row = &mut self.rows[task.index()];
-            row.set_lease(Some(slot));
-            leases.push((task, Attempt(row.attempts.saturating_add(1))));
+            if !self.is_held(task) {
+                self.set_phase(task, Phase::Leased);
+            }
+            self.grant(slot, task);
+            let attempts = self.rows[task.index()].attempts;
+            leases.push((task, Attempt(attempts.saturating_add(1))));
         }
         let cold = !self.slots[slot.index()].warm;
         self.loading += u32::from(cold);
@@ -441,14 +429,15 @@ impl Farm {
             tasks,
             units,
             sent: self.now,
+            reason,
             stage: Stage::Sent { cold },
             cut: None,
             stopping: None,
             news: false,
             blamed: false,
-            deadline: None,
         }));
         self.renew_deadline(slot);
+        self.touch_end(slot);
         self.actions.push(Action::Send {
             segment: id,
             slot,
@@ -463,13 +452,13 @@ impl Farm {
             return None;
         }
         let later = |time: Time| (time > self.now).then_some(time);
-        let look = (!self.live.is_empty() && self.job.policy().cuts()).then(|| self.next_look());
+        // Of many idle slots those that were passed over are looked at again then.
+        let look = (self.job.policy().cuts() && (!self.live.is_empty() || self.idle.len() > MANY))
+            .then(|| self.next_look());
         let gates = [later(self.licence.until), later(self.send_after), look];
-        let rests = self
-            .hosts
-            .iter()
-            .filter_map(|host| host.rest_until.and_then(later));
-        gates.into_iter().flatten().chain(rests).min()
+        let rests = self.resting.range((self.now, HostId(u32::MAX))..);
+        let rest = rests.map(|(until, _)| *until).next();
+        gates.into_iter().flatten().chain(rest).min()
     }
 
     pub(super) fn next_look(&self) -> Time {

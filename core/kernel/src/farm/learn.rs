@@ -13,6 +13,7 @@
 //! The prediction of a task on a host, estimate · scale / speed, does not depend on how a common
 //! factor is shared out between scale and speed, so the two cannot drift apart.
 
+use super::beyond::Beyond;
 use crate::hosts::Speed;
 use crate::time::Span;
 
@@ -24,6 +25,8 @@ const MEDIAN_FROM: u32 = 5;
 const CLASS_BITS: u32 = 3;
 /// Doublings that the histogram covers, from a microsecond on: 2^40 µs are twelve days.
 const DOUBLINGS: u32 = 40;
+/// All of its classes.
+pub(super) const CLASSES: usize = (DOUBLINGS as usize) << CLASS_BITS;
 
 /// Sums over finished tasks.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,22 +50,51 @@ impl Sums {
     }
 }
 
+/// Sums over what finished tasks took by what they were estimated at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ratios {
+    count: u32,
+    sum: f64,
+    squares: f64,
+}
+
+impl Ratios {
+    fn add(&mut self, ratio: f64) {
+        if ratio.is_finite() {
+            self.count = self.count.saturating_add(1);
+            self.sum += ratio;
+            self.squares += ratio * ratio;
+        }
+    }
+
+    /// Their standard deviation as a part of their mean.
+    fn spread(&self) -> Option<f64> {
+        let count = f64::from(self.count);
+        let mean = self.sum / count;
+        let variance = (self.squares / count - mean * mean) * count / (count - 1.0);
+        (self.count >= 2 && mean > 0.0).then(|| variance.max(0.0).sqrt() / mean)
+    }
+}
+
 #[derive(Clone, Debug)]
 struct LayerCosts {
     sums: Sums,
+    ratios: Ratios,
     /// Finished tasks by the logarithm of what they took on a host of speed 1; empty until the
     /// first one.
     classes: Vec<u32>,
     /// The class in which the middle one of them lies, and how many lie below it.
     middle: usize,
     below: u32,
+    /// What they took relative to their estimate.
+    beyond: Beyond,
 }
 
 impl LayerCosts {
     /// Counts a time, of which `sums` knows already.
     fn count(&mut self, took: Span) {
         if self.classes.is_empty() {
-            self.classes.resize((DOUBLINGS as usize) << CLASS_BITS, 0);
+            self.classes.resize(CLASSES, 0);
         }
         let class = class(took);
         self.classes[class] += 1;
@@ -98,20 +130,32 @@ pub(super) struct Learned {
     spent: f64,
     layers: Vec<LayerCosts>,
     hosts: Vec<HostCosts>,
+    /// Seconds from a send to the first task of a loaded renderer, and from the end of a last task
+    /// to when that is known: running means.
+    send_s: f64,
+    tell_s: f64,
 }
 
+/// How much one observation counts in a running mean.
+const NEW_PART: f64 = 0.1;
+
 impl Learned {
-    /// `hosts` gives declared speed and expected load of each.
-    pub fn new(layers: usize, hosts: impl Iterator<Item = (Speed, Span)>) -> Learned {
+    /// `hosts` gives declared speed and expected load of each; `delay` is what a send is expected
+    /// to take.
+    pub fn new(layers: usize, delay: Span, hosts: impl Iterator<Item = (Speed, Span)>) -> Learned {
         let none = LayerCosts {
             sums: Sums::default(),
+            ratios: Ratios::default(),
             classes: Vec::new(),
             middle: 0,
             below: 0,
+            beyond: Beyond::default(),
         };
         Learned {
             job: Sums::default(),
             spent: 0.0,
+            send_s: delay.as_secs_f64(),
+            tell_s: 0.0,
             layers: vec![none; layers],
             hosts: hosts
                 .map(|(speed, load)| HostCosts {
@@ -135,7 +179,22 @@ impl Learned {
         let costs = &mut self.hosts[host];
         costs.took += took;
         costs.estimated += estimated * relative;
-        self.layers[layer].count(Span::from_secs_f64(normal));
+        // By the host's learned speed: a slow host is no spread of the costs.
+        let ratio = took * self.speed(host) / estimated;
+        let costs = &mut self.layers[layer];
+        costs.count(Span::from_secs_f64(normal));
+        if estimated > 0.0 {
+            costs.ratios.add(ratio);
+            costs.beyond.add(ratio);
+        }
+    }
+
+    /// Seconds on a host of speed 1 that are expected of a task estimated at so much, of which it
+    /// is known that it takes longer than `age` seconds there.
+    pub fn expected(&self, layer: usize, estimated: f64, age: f64) -> f64 {
+        let scale = self.scale(layer);
+        let relative = self.layers[layer].beyond.expected(age / estimated, scale);
+        relative * estimated
     }
 
     pub fn loaded(&mut self, host: usize, took: Span) {
@@ -144,6 +203,21 @@ impl Learned {
         costs.loads = costs.loads.saturating_add(1);
         // The first real load replaces the guess; later ones move a running mean.
         costs.load += (took.as_secs_f64() - costs.load) / f64::from(costs.loads);
+    }
+
+    /// So many seconds passed from a send to the first task of a loaded renderer.
+    pub fn sent(&mut self, seconds: f64) {
+        self.send_s += NEW_PART * (seconds - self.send_s);
+    }
+
+    /// So many seconds passed from the end of a segment's last task to when that was known.
+    pub fn told(&mut self, seconds: f64) {
+        self.tell_s += NEW_PART * (seconds - self.tell_s);
+    }
+
+    /// Seconds that a segment of a loaded renderer costs beside its tasks.
+    pub fn turnaround(&self) -> f64 {
+        self.send_s + self.tell_s
     }
 
     fn job_scale(&self) -> f64 {
@@ -194,6 +268,23 @@ impl Learned {
         (tasks > 0).then(|| (tasks, self.spent / f64::from(tasks)))
     }
 
+    /// How many tasks of a layer have ended.
+    pub fn ended(&self, layer: usize) -> u32 {
+        self.layers[layer].sums.tasks
+    }
+
+    /// How many tasks of the job have ended.
+    pub fn ended_in_all(&self) -> u32 {
+        self.job.tasks
+    }
+
+    /// How far finished tasks of a layer lie from what they were estimated at, one from another:
+    /// the standard deviation of real by estimated seconds, as a part of its mean. `None` before
+    /// two have ended.
+    pub fn spread(&self, layer: usize) -> Option<f64> {
+        self.layers[layer].ratios.spread()
+    }
+
     /// Whether the median of a layer has just come to be known.
     pub fn median_is_new(&self, layer: usize) -> bool {
         self.layers[layer].sums.tasks == MEDIAN_FROM
@@ -207,7 +298,7 @@ impl Learned {
 }
 
 /// Whole numbers only, so that every machine finds the same class.
-fn class(took: Span) -> usize {
+pub(super) fn class(took: Span) -> usize {
     let micros = took.as_micros().clamp(1, (1 << DOUBLINGS) - 1);
     let doublings = micros.ilog2();
     // The bits behind the leading one.
@@ -216,7 +307,7 @@ fn class(took: Span) -> usize {
 }
 
 /// The upper edge of a class: what is made of it is a limit, and errs on the generous side.
-fn class_end(class: usize) -> Span {
+pub(super) fn class_end(class: usize) -> Span {
     let doublings = class >> CLASS_BITS;
     let part = (class & ((1 << CLASS_BITS) - 1)) as u64 + 1;
     Span::from_micros((((1 << CLASS_BITS) + part) << doublings).div_ceil(1 << CLASS_BITS))
@@ -230,7 +321,7 @@ mod tests {
         let hosts = speeds
             .iter()
             .map(|speed| (Speed::new(*speed).unwrap(), Span::from_secs(60)));
-        Learned::new(1, hosts)
+        Learned::new(1, Span::ZERO, hosts)
     }
 
     #[test]
@@ -255,6 +346,29 @@ mod tests {
             (predicted(1) / 120.0 - 1.0).abs() < 0.05,
             "{}",
             predicted(1)
+        );
+    }
+
+    #[test]
+    fn the_spread_is_that_of_real_by_estimated() {
+        let mut costs = learned(&[1.0]);
+        costs.rendered(0, 0, Span::from_secs(10), Span::from_secs(10));
+        assert_eq!(costs.spread(0), None);
+        costs.rendered(0, 0, Span::from_secs(20), Span::from_secs(20));
+        let spread = costs.spread(0).unwrap();
+        assert!(
+            spread < 1e-3,
+            "twice the estimate, twice the time: {spread}"
+        );
+        let mut costs = learned(&[1.0]);
+        for _ in 0..500 {
+            costs.rendered(0, 0, Span::from_secs(10), Span::from_secs(10));
+            costs.rendered(0, 0, Span::from_secs(10), Span::from_secs(30));
+        }
+        let spread = costs.spread(0).unwrap();
+        assert!(
+            (spread - 0.5).abs() < 0.02,
+            "20 s, 10 s up or down: {spread}"
         );
     }
 

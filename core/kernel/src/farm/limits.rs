@@ -42,7 +42,7 @@ impl Farm {
     }
 
     /// When the segment on this slot has been at its present stage for too long.
-    fn due(&self, slot: SlotId) -> Option<Time> {
+    pub(super) fn due(&self, slot: SlotId) -> Option<Time> {
         let segment = self.slots[slot.index()].segment()?;
         match segment.stage {
             Stage::Sent { .. } => Some(segment.sent + self.load_limit()),
@@ -53,29 +53,27 @@ impl Farm {
         }
     }
 
-    /// To be called whenever a segment's stage changes.
+    /// To be called whenever a segment's stage changes. An alarm that comes too soon does no harm,
+    /// and to move it with each task would cost more than all the rest: it is only moved forward.
     pub(super) fn renew_deadline(&mut self, slot: SlotId) {
         let stopping = self.slots[slot.index()]
             .segment()
             .is_none_or(|segment| segment.stopping.is_some());
-        let due = if stopping { None } else { self.due(slot) };
-        self.set_deadline(slot, due);
-    }
-
-    pub(super) fn set_deadline(&mut self, slot: SlotId, due: Option<Time>) {
-        let Some(segment) = self.slots[slot.index()].segment_mut() else {
+        if stopping {
+            return;
+        }
+        let listed = self.slots[slot.index()].deadline;
+        let Some(due) = self.due(slot) else {
             return;
         };
-        let before = std::mem::replace(&mut segment.deadline, due);
-        if before == due {
+        if listed.is_some_and(|listed| listed <= due) {
             return;
         }
-        if let Some(before) = before {
-            self.deadlines.remove(&(before, slot));
+        if let Some(listed) = listed {
+            self.deadlines.remove(&(listed, slot));
         }
-        if let Some(due) = due {
-            self.deadlines.insert((due, slot));
-        }
+        self.deadlines.insert((due, slot));
+        self.slots[slot.index()].deadline = Some(due);
     }
 
     /// A layer's median has come to be known: what runs of it gets a limit.
@@ -90,10 +88,12 @@ impl Farm {
         while let Some(&(time, slot)) = self.deadlines.first()
             && time <= self.now
         {
-            // Limits move with what is learned; judge by today's.
+            self.deadlines.pop_first();
+            self.slots[slot.index()].deadline = None;
+            // Limits move with what is learned, and the slot may be at something else by now.
             match self.due(slot) {
                 Some(due) if due <= self.now => self.stop_overdue(slot),
-                due => self.set_deadline(slot, due),
+                _ => self.renew_deadline(slot),
             }
         }
     }

@@ -19,7 +19,7 @@ impl Farm {
         self.solved.fill(None);
         for slot in self.hosts[host.index()].slots() {
             self.slots[slot.index()].work = Work::Idle;
-            self.idle.insert(slot);
+            self.fall_idle(slot);
         }
         self.stirred = true;
     }
@@ -40,6 +40,11 @@ impl Farm {
             state.presence = Presence::Lost;
         }
         self.stirred = true;
+    }
+
+    fn fall_idle(&mut self, slot: SlotId) {
+        self.idle.insert(slot);
+        self.fallen.push(slot);
     }
 
     /// Everything that a host was given goes back. What it renders counts as an attempt that
@@ -74,7 +79,7 @@ impl Farm {
         let Work::Thief { victim } = self.slots[thief.index()].work else {
             return;
         };
-        if let Some(&slot) = self.live.get(&victim)
+        if let Some(slot) = self.live.get(victim)
             && let Some(segment) = self.slots[slot.index()].segment_mut()
             && let Some(cut) = &mut segment.cut
             && cut.thief == Some(thief)
@@ -91,7 +96,7 @@ impl Farm {
     }
 
     pub(super) fn loaded(&mut self, segment: SegmentId, took: Span) {
-        let Some(&slot) = self.live.get(&segment) else {
+        let Some(slot) = self.live.get(segment) else {
             return;
         };
         self.learned
@@ -111,13 +116,14 @@ impl Farm {
             self.stirred |= self.job.pace().loads_max.is_some();
         }
         self.renew_deadline(slot);
+        self.touch_end(slot);
     }
 
     /// The slot that has a lease on this task by this very segment.
     fn lease(&self, segment: SegmentId, task: TaskId) -> Option<SlotId> {
-        let slot = *self.live.get(&segment)?;
-        let row = self.rows.get(task.index())?;
-        (row.lease() == Some(slot)).then_some(slot)
+        let slot = self.live.get(segment)?;
+        let known = task.0 < self.job.task_count();
+        (known && self.holds(slot, task)).then_some(slot)
     }
 
     pub(super) fn begun(&mut self, segment: SegmentId, task: TaskId) {
@@ -125,6 +131,7 @@ impl Farm {
             return;
         };
         self.advance(slot, task);
+        self.learn_start(slot);
         let row = &mut self.rows[task.index()];
         row.attempts = row.attempts.saturating_add(1);
         if row.phase == Phase::Leased {
@@ -132,6 +139,17 @@ impl Farm {
         }
         let since = self.now;
         self.set_stage(slot, Stage::Rendering { task, since });
+    }
+
+    /// A segment that found its renderer loaded tells how long a send takes.
+    fn learn_start(&mut self, slot: SlotId) {
+        let segment = self.slots[slot.index()].segment();
+        if let Some(segment) = segment
+            && segment.stage == (Stage::Sent { cold: false })
+        {
+            let took = self.now.since(segment.sent).as_secs_f64();
+            self.learned.sent(took);
+        }
     }
 
     /// Moves the border between begun and untouched behind this task. Tasks are begun in order,
@@ -164,7 +182,7 @@ impl Farm {
         if !matches!(stage, Some(Stage::Rendering { task: current, .. }) if current == task) {
             self.advance(slot, task);
         }
-        self.rows[task.index()].set_lease(None);
+        self.release(slot, task);
         let mut stage = Stage::Between { since: self.now };
         if let Some(segment) = self.slots[slot.index()].segment_mut() {
             segment.open -= 1;
@@ -217,6 +235,15 @@ impl Farm {
         if let Some(sent) = sent {
             self.licence_works(sent);
         }
+        if let Some(segment) = self.slots[slot.index()].segment()
+            && let Stage::Rendering { task: at, since } = segment.stage
+            && at == task
+            && segment.untouched() == 0
+        {
+            // Until its picture was read and all was told, nothing else could be sent.
+            let whole = self.now.since(since).as_secs_f64();
+            self.learned.told((whole - took.as_secs_f64()).max(0.0));
+        }
         if self.learned.median_is_new(layer) {
             self.renew_deadlines();
         }
@@ -240,14 +267,14 @@ impl Farm {
     }
 
     /// Ends a renderer all of whose tasks have been won by others.
-    fn stop_if_lost(&mut self, slot: SlotId) {
+    pub(super) fn stop_if_lost(&mut self, slot: SlotId) {
         let Some(segment) = self.slots[slot.index()].segment() else {
             return;
         };
-        let wanted = segment.tasks.iter().any(|task| {
-            let row = self.rows[task.index()];
-            row.lease() == Some(slot) && !row.is_final()
-        });
+        let wanted = segment
+            .tasks
+            .iter()
+            .any(|task| self.holds(slot, *task) && !self.rows[task.index()].is_final());
         if !wanted {
             self.stop(slot, StopReason::LostRace);
         }
@@ -263,10 +290,7 @@ impl Farm {
         }
         if let Some(slot) = self.rows[task.index()].lease() {
             // Another attempt is under way; it goes on as if the lost one had never been.
-            let begun = self.slots[slot.index()]
-                .segment()
-                .is_some_and(|segment| !segment.tasks[segment.next..].contains(&task));
-            let phase = if begun { Phase::Begun } else { Phase::Leased };
+            let phase = self.phase_at(slot, task);
             self.set_phase(task, phase);
         } else if disk_full {
             self.enqueue(task);
@@ -294,13 +318,13 @@ impl Farm {
         running.blamed |= blames;
         if always || blames {
             self.fail(task, Some(host), fault);
-        } else {
+        } else if !self.is_held(task) {
             self.enqueue(task);
         }
     }
 
     pub(super) fn kept(&mut self, segment: SegmentId, keep: u32) {
-        let Some(&slot) = self.live.get(&segment) else {
+        let Some(slot) = self.live.get(segment) else {
             return;
         };
         let Some(running) = self.slots[slot.index()].segment_mut() else {
@@ -330,18 +354,25 @@ impl Farm {
     fn take_tail(&mut self, slot: SlotId, mut tail: Vec<TaskId>) -> Vec<TaskId> {
         for task in &tail {
             let units = self.units(*task);
-            let leased = self.rows[task.index()].lease() == Some(slot);
+            let leased = self.holds(slot, *task);
             if let Some(segment) = self.slots[slot.index()].segment_mut() {
                 segment.units -= units;
                 segment.open -= usize::from(leased);
             }
         }
-        tail.retain(|task| self.rows[task.index()].lease() == Some(slot));
-        for task in &tail {
-            self.rows[task.index()].set_lease(None);
-        }
-        tail.retain(|task| self.rows[task.index()].is_out());
+        self.touch_end(slot);
+        self.release_all(slot, &mut tail);
         tail
+    }
+
+    /// Ends a slot's hold of these tasks. Those stay in the list that nobody else has and that
+    /// still want rendering.
+    fn release_all(&mut self, slot: SlotId, tasks: &mut Vec<TaskId>) {
+        tasks.retain(|task| self.holds(slot, *task));
+        for task in &*tasks {
+            self.release(slot, *task);
+        }
+        tasks.retain(|task| self.rows[task.index()].is_out() && !self.is_held(*task));
     }
 
     /// Ends a thief's wait; false where it did not wait for this.
@@ -350,13 +381,13 @@ impl Farm {
         let waits = matches!(state.work, Work::Thief { victim } if victim == segment);
         if waits {
             state.work = Work::Idle;
-            self.idle.insert(thief);
+            self.fall_idle(thief);
         }
         waits
     }
 
     pub(super) fn segment_over(&mut self, segment: SegmentId) {
-        let Some(&slot) = self.live.get(&segment) else {
+        let Some(slot) = self.live.get(segment) else {
             return;
         };
         let Some(running) = self.slots[slot.index()].segment() else {
@@ -380,15 +411,14 @@ impl Farm {
         }
         self.slots[slot.index()].work = Work::Idle;
         self.slots[slot.index()].warm &= self.job.is_kept();
-        self.idle.insert(slot);
+        self.fall_idle(slot);
         self.stirred = true;
     }
 
     /// Takes a segment from its slot and ends its leases. Returns the tasks that still want
     /// rendering; they are in no queue, and their phase tells whether they were begun.
     fn end_segment(&mut self, id: SegmentId, slot: SlotId) -> Vec<TaskId> {
-        self.set_deadline(slot, None);
-        self.live.remove(&id);
+        self.live.remove(id);
         let work = std::mem::replace(&mut self.slots[slot.index()].work, Work::Away);
         let Work::Busy(segment) = work else {
             unreachable!("slot {slot} was asked for its segment before");
@@ -401,11 +431,8 @@ impl Farm {
             self.free_thief(thief, id);
         }
         let mut left = segment.tasks;
-        left.retain(|task| self.rows[task.index()].lease() == Some(slot));
-        for task in &left {
-            self.rows[task.index()].set_lease(None);
-        }
-        left.retain(|task| self.rows[task.index()].is_out());
+        self.touch_end(slot);
+        self.release_all(slot, &mut left);
         left
     }
 }

@@ -64,7 +64,11 @@ impl Farm {
             }
             self.set_phase(task, Phase::GivenUp);
             self.trouble.remove(&task);
+            self.lost.insert(task, reason);
             self.actions.push(Action::GiveUp { task, reason });
+            if let Some(holder) = self.rows[task.index()].lease() {
+                self.stop_if_lost(holder);
+            }
             self.push_standing_on(task, &mut lost);
         }
         if !self.job.limits().keep_going {

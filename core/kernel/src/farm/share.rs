@@ -71,7 +71,7 @@ pub(super) fn whole_shares(count: u32, each: f64, slots: &[Reach]) -> Vec<u32> {
 
 /// Numbers in their total order.
 #[derive(Clone, Copy, PartialEq)]
-struct Order(f64);
+pub(super) struct Order(pub f64);
 
 impl Eq for Order {}
 

@@ -167,7 +167,7 @@ mod tests {
     fn tasks(amounts: &[Amount]) -> Vec<u32> {
         let tasks = |amount: &Amount| match amount {
             Amount::Tasks(tasks) => *tasks,
-            Amount::Part(part) => panic!("a part: {part:?}"),
+            Amount::Part(_) | Amount::Stream { .. } => panic!("no number: {amount:?}"),
         };
         amounts.iter().map(tasks).collect()
     }

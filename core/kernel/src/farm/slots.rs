@@ -1,6 +1,6 @@
 //! Hosts and slots as they are now, and the segments that run on them.
 
-use crate::event::StopReason;
+use crate::event::{SendReason, StopReason};
 use crate::hosts::HostSpec;
 use crate::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
 use crate::time::Time;
@@ -50,6 +50,8 @@ pub(super) struct Slot {
     /// Whether the scene is in its renderer's memory.
     pub warm: bool,
     pub work: Work,
+    /// The entry in the farm's list of deadlines; not later than the one that holds.
+    pub deadline: Option<Time>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +78,8 @@ pub(super) struct Segment {
     /// Estimated cost of what was not begun.
     pub units: u64,
     pub sent: Time,
+    /// Why these tasks, and why here.
+    pub reason: SendReason,
     pub stage: Stage,
     pub cut: Option<Cutting>,
     pub stopping: Option<StopReason>,
@@ -83,8 +87,6 @@ pub(super) struct Segment {
     pub news: bool,
     /// Whether a failure of a task of it was counted.
     pub blamed: bool,
-    /// The entry in the farm's list of deadlines.
-    pub deadline: Option<Time>,
 }
 
 /// What a segment's renderer is doing.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use crate::event::{Action, Event};
+use crate::event::{Action, Event, SendReason};
 use crate::ids::{SegmentId, SlotId, TaskId};
 
 /// A rule that was broken.
@@ -83,6 +83,8 @@ pub struct Auditor {
     /// Running segments with their slot and the tasks they have.
     running: BTreeMap<SegmentId, (SlotId, BTreeSet<TaskId>)>,
     slots: BTreeMap<SlotId, SegmentId>,
+    /// Segments that were sent as copies: their task may run once more elsewhere.
+    copies: BTreeSet<SegmentId>,
     /// Pictures that were offered and not yet used.
     pictures: BTreeSet<(TaskId, SegmentId)>,
     last: Option<SegmentId>,
@@ -109,6 +111,7 @@ impl Auditor {
             tasks: states,
             running: BTreeMap::new(),
             slots: BTreeMap::new(),
+            copies: BTreeSet::new(),
             pictures: BTreeSet::new(),
             last: None,
             finished: false,
@@ -170,8 +173,11 @@ impl Auditor {
                 segment,
                 slot,
                 leases,
-                reason: _,
+                reason,
             } => {
+                if let SendReason::Copy { .. } = reason {
+                    self.copies.insert(*segment);
+                }
                 let tasks = leases.iter().map(|(task, _)| *task).collect();
                 self.sent(*segment, *slot, tasks)
             }
@@ -232,12 +238,14 @@ impl Auditor {
         Ok(())
     }
 
-    /// Checks that no two running segments have a task. O(leased tasks).
+    /// Checks that no two running segments have a task, but for one copy of it. O(leased tasks).
     pub fn check_leases(&self) -> Result<(), Violation> {
-        let mut holders = BTreeMap::new();
+        // One map for first tries and one for copies.
+        let mut holders = [BTreeMap::new(), BTreeMap::new()];
         for (segment, (_, tasks)) in &self.running {
+            let copy = usize::from(self.copies.contains(segment));
             for task in tasks {
-                if let Some(first) = holders.insert(*task, *segment) {
+                if let Some(first) = holders[copy].insert(*task, *segment) {
                     return Err(Violation::LeasedTwice {
                         task: *task,
                         first,
@@ -300,7 +308,6 @@ impl Auditor {
 mod tests {
     use super::*;
     use crate::event::Outcome;
-    use crate::event::SendReason;
     use crate::ids::Attempt;
     use crate::time::Span;
 

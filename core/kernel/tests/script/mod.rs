@@ -1,6 +1,8 @@
 //! A caller of the farm that does only what a test says. After each event the farm's invariants are
 //! checked, and an auditor watches.
 
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
 use framewright_kernel::Farm;
 use framewright_kernel::event::{Action, Event, Fault, Outcome};
 use framewright_kernel::frames::Frame;
@@ -184,10 +186,23 @@ impl Script {
         self.now = self.now + Span::from_secs(seconds);
     }
 
-    /// Lets time go on to the alarm.
+    /// Lets time go on until an alarm makes the farm want something. Alarms may come too soon.
     pub fn sleep_until_alarm(&mut self) {
-        self.now = self.farm.next_alarm().expect("an alarm is set");
-        self.tell(Event::Tick);
+        let before = self.log.len();
+        for _ in 0..100 {
+            self.now = self.farm.next_alarm().expect("an alarm is set");
+            self.tell(Event::Tick);
+            if self.log.len() > before {
+                return;
+            }
+        }
+        panic!("a hundred alarms, and nothing is wanted");
+    }
+
+    /// Whether a renderer was to be ended, so far.
+    pub fn has_stopped(&self) -> bool {
+        let stop = |action: &Action| matches!(action, Action::Stop { .. });
+        self.log.iter().any(stop)
     }
 
     /// What was sent since this was asked last: slot, tasks.

@@ -65,7 +65,22 @@ pub(super) fn make_finite(stamped: &mut Stamped) {
     };
     match &mut stamped.event {
         Event::Loaded { load_s, .. } => clean(load_s),
-        Event::TaskDone { render_s, .. } => clean(render_s),
+        Event::TaskDone {
+            render_s,
+            predicted_s,
+            ..
+        } => {
+            clean(render_s);
+            *predicted_s = predicted_s.filter(|number| number.is_finite());
+        }
+        Event::SegmentSent { load_s, end_s, .. } => {
+            *load_s = load_s.filter(|number| number.is_finite());
+            *end_s = end_s.filter(|number| number.is_finite());
+        }
+        Event::JobStarted {
+            predicted_makespan_s,
+            ..
+        } => *predicted_makespan_s = predicted_makespan_s.filter(|number| number.is_finite()),
         Event::JobEnded {
             makespan_s,
             lower_bound_s,

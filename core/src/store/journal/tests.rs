@@ -32,6 +32,7 @@ fn done(file: &CommittedFile) -> Stamped {
             host: "local".to_owned(),
             slot: 0,
             render_s: 0.25,
+            predicted_s: None,
             file: Some(file.clone()),
         },
     }

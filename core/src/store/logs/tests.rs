@@ -43,6 +43,9 @@ fn sent(state: &mut JobState, segment: u64, tasks: &[&str]) {
             host: "local".to_owned(),
             slot: 0,
             tasks: tasks.iter().map(|&task| task.to_owned()).collect(),
+            why: None,
+            load_s: None,
+            end_s: None,
         },
     });
 }

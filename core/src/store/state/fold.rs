@@ -20,8 +20,12 @@ impl JobState {
                 tasks,
                 skipped,
                 slots,
+                predicted_makespan_s,
                 ..
-            } => self.begin(at, *tasks, *skipped, *slots),
+            } => {
+                self.begin(at, *tasks, *skipped, *slots);
+                self.predicted_makespan_s = predicted_makespan_s.filter(|it| it.is_finite());
+            }
             Event::HostUp { host, slots } => {
                 let host = self.host(host);
                 host.slots = *slots;
@@ -36,11 +40,22 @@ impl JobState {
                 host,
                 slot,
                 tasks,
-            } => self.send(at, *segment, host, *slot, tasks),
-            Event::Loaded { host, load_s, .. } => {
+                load_s,
+                ..
+            } => {
+                self.send(at, *segment, host, *slot, tasks);
+                if let Some(load_s) = load_s {
+                    self.expect_load(host, *slot, *load_s);
+                }
+            }
+            Event::Loaded {
+                host, slot, load_s, ..
+            } => {
+                let expected = self.take_expected_load(host, *slot);
                 let host = self.host(host);
                 host.loads += 1;
                 host.load_s += at_least_0(*load_s);
+                host.predicted_load_s += expected;
             }
             Event::TaskStarted {
                 segment,
@@ -56,9 +71,15 @@ impl JobState {
                 host,
                 slot,
                 render_s,
+                predicted_s,
                 file,
             } => {
                 self.leave(host, *slot, task);
+                if let Some(predicted_s) = predicted_s {
+                    let host = self.host(host);
+                    host.predicted += 1;
+                    host.predicted_s += at_least_0(*predicted_s);
+                }
                 let phase = TaskPhase::Done {
                     segment: *segment,
                     attempt: *attempt,
@@ -154,8 +175,23 @@ impl JobState {
                 segments: 0,
                 since: at,
                 task: None,
+                expected_load_s: None,
             });
         slot.segments += 1;
+    }
+
+    fn expect_load(&mut self, host: &str, slot: u32, load_s: f64) {
+        if let Some(slot) = self.busy.get_mut(&(host.to_owned(), slot)) {
+            slot.expected_load_s = Some(at_least_0(load_s));
+        }
+    }
+
+    /// What the slot's load was expected to take; nothing for one that nobody expected, as after a
+    /// crash.
+    fn take_expected_load(&mut self, host: &str, slot: u32) -> f64 {
+        let slot = self.busy.get_mut(&(host.to_owned(), slot));
+        slot.and_then(|slot| slot.expected_load_s.take())
+            .unwrap_or(0.0)
     }
 
     fn start(

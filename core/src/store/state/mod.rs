@@ -167,6 +167,13 @@ pub struct HostState {
     pub render_s: f64,
     /// Renderings that were done: more than `tasks` where a committed file was lost.
     pub renders: u32,
+    /// Seconds that those renderings were expected to take when they were begun, as far as that is
+    /// recorded.
+    pub predicted_s: f64,
+    /// Of how many it is.
+    pub predicted: u32,
+    /// Seconds that its loads were expected to take, those that nobody expected not counted.
+    pub predicted_load_s: f64,
 }
 
 /// What is going on in a slot.
@@ -175,6 +182,8 @@ struct SlotState {
     segments: u32,
     since: Timestamp,
     task: Option<String>,
+    /// What the load is expected to take that was not heard of yet.
+    expected_load_s: Option<f64>,
 }
 
 /// A job's state.
@@ -190,6 +199,7 @@ pub struct JobState {
     taken_up: Option<Timestamp>,
     last: Option<Timestamp>,
     end: Option<End>,
+    predicted_makespan_s: Option<f64>,
     is_stopping: bool,
     segments: u64,
     segment_next: u64,
@@ -309,6 +319,12 @@ impl JobState {
     #[must_use]
     pub fn end(&self) -> Option<&End> {
         self.end.as_ref()
+    }
+
+    /// Seconds that the last controller expected to work on the job, before it began.
+    #[must_use]
+    pub fn predicted_makespan_s(&self) -> Option<f64> {
+        self.predicted_makespan_s
     }
 
     /// Whether the user asked to stop.

@@ -17,6 +17,7 @@ fn started(tasks: u32, skipped: u32) -> Event {
         skipped,
         slots: 2,
         pid: 1,
+        predicted_makespan_s: None,
     }
 }
 
@@ -26,6 +27,9 @@ fn sent(segment: u64, slot: u32, tasks: &[&str]) -> Event {
         host: "local".to_owned(),
         slot,
         tasks: tasks.iter().map(|&task| task.to_owned()).collect(),
+        why: None,
+        load_s: None,
+        end_s: None,
     }
 }
 
@@ -47,6 +51,7 @@ fn done(segment: u64, slot: u32, task: &str, attempt: u32) -> Event {
         host: "local".to_owned(),
         slot,
         render_s: 2.0,
+        predicted_s: None,
         file: Some(CommittedFile {
             path: format!("/o/{task}"),
             from: format!("/s/{task}"),
@@ -239,6 +244,38 @@ fn a_lost_host_frees_its_slots() {
     assert_eq!(state.hosts()["local"].busy_s, 4.0);
 }
 
+#[test]
+fn what_was_expected_is_summed_by_host() {
+    let mut cold = sent(1, 0, &["all:1", "all:2"]);
+    let mut first = done(1, 0, "all:1", 1);
+    if let Event::SegmentSent { load_s, .. } = &mut cold {
+        *load_s = Some(6.0);
+    }
+    if let Event::TaskDone { predicted_s, .. } = &mut first {
+        *predicted_s = Some(1.5);
+    }
+    let loaded = |load_s| Event::Loaded {
+        segment: 1,
+        host: "local".to_owned(),
+        slot: 0,
+        load_s,
+    };
+    let state = fold(&[
+        (0, started(2, 0)),
+        (0, cold),
+        (5, loaded(5.0)),
+        (7, first),
+        // Its renderer died and was started again, which nobody expected.
+        (12, loaded(4.0)),
+        (14, done(1, 0, "all:2", 1)),
+        (14, ended(1, 0)),
+    ]);
+    let host = &state.hosts()["local"];
+    assert_eq!((host.predicted, host.renders), (1, 2));
+    assert_eq!((host.predicted_s, host.render_s), (1.5, 4.0));
+    assert_eq!((host.predicted_load_s, host.load_s), (6.0, 9.0));
+}
+
 /// Events that need not make sense together.
 fn any_event() -> impl Strategy<Value = Event> {
     let task = || prop::sample::select(vec!["all:1", "all:2", "all:3"]).prop_map(str::to_owned);
@@ -249,15 +286,17 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => (0u32..5, 0u32..5).prop_map(|(tasks, skipped)| started(tasks, skipped)),
         1 => host().prop_map(|host| Event::HostUp { host, slots: 2 }),
         1 => host().prop_map(|host| Event::HostLost { host, why: String::new() }),
-        3 => (0u64..6, host(), 0u32..2, prop::collection::vec(task(), 0..3))
-            .prop_map(|(segment, host, slot, tasks)| Event::SegmentSent { segment, host, slot, tasks }),
+        3 => (0u64..6, host(), 0u32..2, prop::collection::vec(task(), 0..3), float())
+            .prop_map(|(segment, host, slot, tasks, load_s)| Event::SegmentSent {
+                segment, host, slot, tasks, why: None, load_s: Some(load_s), end_s: None,
+            }),
         1 => (0u64..6, host(), float())
             .prop_map(|(segment, host, load_s)| Event::Loaded { segment, host, slot: 0, load_s }),
         3 => (0u64..6, task(), 1u32..4, host(), 0u32..2)
             .prop_map(|(segment, task, attempt, host, slot)| Event::TaskStarted { segment, task, attempt, host, slot }),
         3 => (0u64..6, task(), 1u32..4, host(), 0u32..2, float())
             .prop_map(|(segment, task, attempt, host, slot, render_s)| Event::TaskDone {
-                segment, task, attempt, host, slot, render_s, file: None,
+                segment, task, attempt, host, slot, render_s, predicted_s: Some(render_s), file: None,
             }),
         3 => (0u64..6, task(), 1u32..4, host(), 0u32..2, verdict)
             .prop_map(|(segment, task, attempt, host, slot, verdict)| Event::TaskFailed {
@@ -310,7 +349,13 @@ fn assert_valid(state: &JobState) {
     assert_eq!(by_hosts, done);
     for (name, host) in state.hosts() {
         assert!(host.renders >= host.tasks);
-        for number in [host.busy_s, host.load_s, host.render_s] {
+        for number in [
+            host.busy_s,
+            host.load_s,
+            host.render_s,
+            host.predicted_s,
+            host.predicted_load_s,
+        ] {
             assert!(number.is_finite() && number >= 0.0, "{name}: {number}");
         }
     }

@@ -48,6 +48,7 @@ impl World {
             host: "local".to_owned(),
             slot: 0,
             render_s: 1.0,
+            predicted_s: None,
             file,
         });
     }
