@@ -3,11 +3,11 @@
 use framewright_core::data::{Asset, Basis, Cost, Layer, Scene, Scope};
 use framewright_core::frames::{Frame, FrameSet};
 use framewright_core::request::Split;
-use framewright_core::run::{Plan, Prepared};
+use framewright_core::run::{Plan, Prepared, Saturation};
 
 use crate::documents::{
     AfterReport, AssetReport, BasisReport, InspectReport, InspectScene, LayerReport, PlanReport,
-    PlanScene, PlanSegment, Predicted, TilesReport,
+    PlanScene, PlanSegment, Predicted, SaturationReport, TilesReport,
 };
 
 /// `inspect`, from the adapter's id and answer.
@@ -74,8 +74,23 @@ pub(crate) fn plan_report(prepared: &Prepared, plan: &Plan) -> PlanReport {
             load_s: predicted.load_s,
             loads: u64::from(predicted.loads),
             hosts_busy_max: predicted.slots_busy_max,
+            saturation: plan.saturation.as_ref().map(saturation),
         },
-        warnings: prepared.warnings.clone(),
+        warnings: [&prepared.warnings[..], &plan.warnings].concat(),
+        compare: None,
+    }
+}
+
+fn saturation(of: &Saturation) -> SaturationReport {
+    SaturationReport {
+        interval_s: of.interval_s,
+        loads_max: of.loads_max,
+        segment_tasks: of.segment.tasks,
+        segment_s: of.segment.seconds,
+        load_share: of.segment.load_share(),
+        slots_fed: of.slots_fed,
+        slots: of.slots,
+        advice: of.advice.clone(),
     }
 }
 

@@ -335,6 +335,7 @@ fn help_lists_what_there_is_and_nothing_else() {
         "explain",
         "logs",
         "adapters",
+        "simulate",
         "completions",
         "man",
     ] {
@@ -345,7 +346,6 @@ fn help_lists_what_there_is_and_nothing_else() {
         );
     }
     for kept in [
-        "simulate",
         "history",
         "assemble",
         "hosts ",

@@ -7,7 +7,7 @@ use framewright_kernel::frames::Frame;
 use framewright_kernel::hosts::{Bytes, HostSpec, Speed, TagSet};
 use framewright_kernel::ids::{LayerId, SegmentId};
 use framewright_kernel::job::{Costs, Job as KernelJob, JobSpec, LayerSpec, TaskSpec};
-use framewright_kernel::policy::{Limits, Pace, Policy as KernelPolicy};
+use framewright_kernel::policy::{Limits, Pace};
 use framewright_kernel::time::Span;
 use framewright_plugin_api::data::{Abilities, Basis, Cost, Scene};
 
@@ -49,8 +49,13 @@ pub(super) fn farm(prepared: &Prepared, past: Option<Past<'_>>) -> Result<Farm, 
     Ok(Farm::new(job, hosts(prepared)?))
 }
 
+/// The job of a settled request, as before its start.
+pub(crate) fn job_spec(prepared: &Prepared) -> Result<JobSpec, String> {
+    spec(prepared, &Tags::of(&prepared.request)?, None)
+}
+
 /// The hosts of a settled request.
-pub(super) fn hosts(prepared: &Prepared) -> Result<Vec<HostSpec>, String> {
+pub(crate) fn hosts(prepared: &Prepared) -> Result<Vec<HostSpec>, String> {
     let tags = Tags::of(&prepared.request)?;
     Ok(prepared
         .request
@@ -89,7 +94,7 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
         tasks,
         costs: costs(scene),
         kept: is_kept(prepared),
-        policy: policy(request),
+        policy: policy(request).into(),
         limits: Limits {
             retries: u8::try_from(request.retries).unwrap_or(u8::MAX),
             task_limit: request.task_limit_s.map(Span::from_secs_f64),
@@ -169,15 +174,11 @@ pub(super) fn costs(scene: &Scene) -> Costs {
     }
 }
 
-fn policy(request: &Request) -> KernelPolicy {
+/// How a request's segments are sized: `--segment` is Royal Render's rule.
+pub(crate) fn policy(request: &Request) -> Policy {
     match (request.policy, request.segment) {
-        (Policy::Even, _) => KernelPolicy::Even,
-        (Policy::Fixed(count), _) => KernelPolicy::Fixed(count),
-        (Policy::Auto, Some(size)) => KernelPolicy::RoyalRender {
-            min: size.min,
-            max: size.max,
-        },
-        (Policy::Auto, None) => KernelPolicy::Auto,
+        (Policy::Auto, Some(size)) => Policy::RoyalRender(size),
+        (policy, _) => policy,
     }
 }
 

@@ -14,6 +14,7 @@ use thiserror::Error;
 use super::Surroundings;
 use super::activity::{self, ActivityError, Concluded, Question};
 use super::tasks::TaskList;
+use super::{farm, load_share};
 use crate::adapters::{
     AdapterFault, ChooseError, Loaded, SettingsError, Wanted as WantedAdapter, check_settings,
     choose, find_adapters,
@@ -292,7 +293,7 @@ fn settle(
         first: frames.first().0,
         last: frames.last().0,
     };
-    Ok(Prepared {
+    let mut prepared = Prepared {
         request,
         frames,
         layers: Vec::new(),
@@ -302,7 +303,22 @@ fn settle(
         shot,
         warnings,
         inspection,
-    })
+    };
+    limit_load_share(&mut prepared);
+    Ok(prepared)
+}
+
+/// Takes slots away that would spend more time on loading than the user wants, and says so.
+fn limit_load_share(prepared: &mut Prepared) {
+    let Some(share) = prepared.request.max_load_share else {
+        return;
+    };
+    // What the kernel refuses is said by who asks it to plan or to render.
+    let (Ok(spec), Ok(specs)) = (farm::job_spec(prepared), farm::hosts(prepared)) else {
+        return;
+    };
+    let told = load_share::limit(share, spec, &specs, &mut prepared.request.hosts);
+    prepared.warnings.extend(told);
 }
 
 /// Memory is a hard limit, and that of this machine need not be asked for over a link.
