@@ -12,12 +12,14 @@ mod clock;
 mod faults;
 mod rng;
 mod runner;
+mod shape;
 mod trace;
 mod world;
 
 pub use audit::{Auditor, Violation};
 pub use faults::Faults;
 pub use rng::Rng;
+pub use shape::{Shape, ShapeError, misjudged};
 pub use trace::{Trace, TraceSegment};
 pub use world::World;
 
