@@ -121,10 +121,15 @@ fn spec(rng: &mut Rng) -> JobSpec {
             frame: Span::from_secs_f64(rng.between(1.0, 30.0)),
         },
         kept: rng.chance(0.5),
-        policy: match rng.below(8) {
+        policy: match rng.below(11) {
             0 => Policy::Even,
             1 => Policy::Fixed(rng.below(4) as u32),
             2 => Policy::RoyalRender { min: 1, max: 5 },
+            3 => Policy::Guided,
+            4 => Policy::Factoring,
+            5 => Policy::OpenJd {
+                target: Span::from_secs_f64(rng.between(1.0, 120.0)),
+            },
             _ => Policy::Auto,
         },
         limits: Limits {

@@ -341,9 +341,12 @@ impl Farm {
                 };
                 shares.into_iter().zip(reaches).map(part).collect()
             }
-            Policy::Even | Policy::Fixed(_) | Policy::RoyalRender { .. } => {
-                self.sizes(class, count, each, reaches)
-            }
+            Policy::Even
+            | Policy::Fixed(_)
+            | Policy::RoyalRender { .. }
+            | Policy::Guided
+            | Policy::Factoring
+            | Policy::OpenJd { .. } => self.sizes(class, count, each, reaches),
         }
     }
 

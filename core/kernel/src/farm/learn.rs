@@ -94,6 +94,8 @@ struct HostCosts {
 #[derive(Clone, Debug)]
 pub(super) struct Learned {
     job: Sums,
+    /// Seconds that slots spent loading and rendering, as it was.
+    spent: f64,
     layers: Vec<LayerCosts>,
     hosts: Vec<HostCosts>,
 }
@@ -109,6 +111,7 @@ impl Learned {
         };
         Learned {
             job: Sums::default(),
+            spent: 0.0,
             layers: vec![none; layers],
             hosts: hosts
                 .map(|(speed, load)| HostCosts {
@@ -124,6 +127,7 @@ impl Learned {
 
     pub fn rendered(&mut self, layer: usize, host: usize, estimated: Span, took: Span) {
         let (estimated, took) = (estimated.as_secs_f64(), took.as_secs_f64());
+        self.spent += took;
         let normal = took * self.hosts[host].declared;
         self.job.add(normal, estimated);
         self.layers[layer].sums.add(normal, estimated);
@@ -135,6 +139,7 @@ impl Learned {
     }
 
     pub fn loaded(&mut self, host: usize, took: Span) {
+        self.spent += took.as_secs_f64();
         let costs = &mut self.hosts[host];
         costs.loads = costs.loads.saturating_add(1);
         // The first real load replaces the guess; later ones move a running mean.
@@ -181,6 +186,12 @@ impl Learned {
     /// Mean seconds of a finished task, on a host of speed 1.
     pub fn mean(&self) -> Option<f64> {
         (self.job.tasks > 0).then(|| self.job.took / f64::from(self.job.tasks))
+    }
+
+    /// How many tasks ended, and the seconds that slots spent on each, loads included.
+    pub fn spent(&self) -> Option<(u32, f64)> {
+        let tasks = self.job.tasks;
+        (tasks > 0).then(|| (tasks, self.spent / f64::from(tasks)))
     }
 
     /// Whether the median of a layer has just come to be known.
