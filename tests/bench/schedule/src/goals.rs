@@ -45,6 +45,9 @@ pub fn judge(results: &Results<'_>) -> Vec<Goal> {
     for (way, words) in JUDGED {
         goals.push(saturated(results, way, words));
     }
+    for (way, words) in JUDGED {
+        goals.push(given_up(results, way, words));
+    }
     goals
 }
 
@@ -74,10 +77,6 @@ fn worst(
     }
 }
 
-fn ratio(results: &Results<'_>, way: &str, cell: usize) -> Option<f64> {
-    results.of(cell, way).map(|figures| figures.ratio)
-}
-
 fn means(results: &Results<'_>, way: &str, words: &str, kept: bool, limit: f64) -> Goal {
     let state = if kept { "kept" } else { "reloaded" };
     let cells = results.cells_where(|cell| cell.scenario.nine && cell.kept == kept);
@@ -87,14 +86,14 @@ fn means(results: &Results<'_>, way: &str, words: &str, kept: bool, limit: f64) 
             let at = cells
                 .iter()
                 .filter(|cell| results.cells[**cell].pace.name == *pace);
-            let mean = mean(at.filter_map(|cell| ratio(results, way, *cell)))?;
+            let mean = mean(at.filter_map(|cell| results.ratio(*cell, way)))?;
             Some(format!("{pace} {mean:.3}"))
         })
         .collect();
     Goal {
         text: format!("mean {words}, {state}"),
         limit,
-        figure: mean(cells.iter().filter_map(|cell| ratio(results, way, *cell))),
+        figure: mean(cells.iter().filter_map(|cell| results.ratio(*cell, way))),
         note: paces.join(", "),
     }
 }
@@ -104,12 +103,12 @@ fn constant(results: &Results<'_>, way: &str, words: &str) -> [Goal; 2] {
         let scenario = cell.scenario;
         scenario.nine && scenario.losses_per_hour <= 0.0 && cell.shape == "const"
     });
-    let (greatest, note) = worst(results, &cells, |cell| ratio(results, way, cell));
+    let (greatest, note) = worst(results, &cells, |cell| results.ratio(cell, way));
     [
         Goal {
             text: format!("constant costs, {words}, no host lost: mean"),
             limit: 1.01,
-            figure: mean(cells.iter().filter_map(|cell| ratio(results, way, *cell))),
+            figure: mean(cells.iter().filter_map(|cell| results.ratio(*cell, way))),
             note: String::new(),
         },
         Goal {
@@ -124,7 +123,7 @@ fn constant(results: &Results<'_>, way: &str, words: &str) -> [Goal; 2] {
 fn beside_fixed(results: &Results<'_>, way: &str, words: &str) -> Goal {
     let cells = results.cells_where(|cell| cell.scenario.nine);
     let limit = 1.02;
-    let beside = |cell| Some(ratio(results, way, cell)? / results.best_fixed(cell)?.1);
+    let beside = |cell| Some(results.ratio(cell, way)? / results.best_fixed(cell)?.1);
     let (figure, place) = worst(results, &cells, beside);
     let above = cells
         .iter()
@@ -185,12 +184,30 @@ fn loads(results: &Results<'_>, way: &str, words: &str) -> [Goal; 2] {
 
 fn saturated(results: &Results<'_>, way: &str, words: &str) -> Goal {
     let cells = results.cells_where(|cell| cell.scenario.name == "4k" && cell.shape == "const");
-    let (figure, note) = worst(results, &cells, |cell| ratio(results, way, cell));
+    let (figure, note) = worst(results, &cells, |cell| results.ratio(cell, way));
     Goal {
         text: format!("4,000 frames on 200 slots, a send each 5 s, {words}"),
         limit: 1.02,
         figure,
         note,
+    }
+}
+
+fn given_up(results: &Results<'_>, way: &str, words: &str) -> Goal {
+    let cells = results.cells_where(|_| true);
+    let failed = |cell: usize| {
+        results
+            .of(cell, way)
+            .map(|figures| f64::from(figures.failed))
+    };
+    let figures: Vec<f64> = cells.iter().filter_map(|cell| failed(*cell)).collect();
+    let (_, place) = worst(results, &cells, failed);
+    let all = figures.iter().sum::<f64>();
+    Goal {
+        text: format!("worlds in which frames were given up, {words}, all scenarios"),
+        limit: 0.0,
+        figure: (!figures.is_empty()).then_some(all),
+        note: if all > 0.0 { place } else { String::new() },
     }
 }
 

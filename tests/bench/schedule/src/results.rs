@@ -66,13 +66,19 @@ impl<'a> Results<'a> {
         Some(self.figures[cell * self.ways.len() + way])
     }
 
+    /// Its makespan ÷ bound, if any of its worlds came to its end.
+    pub fn ratio(&self, cell: usize, way: &str) -> Option<f64> {
+        let ratio = self.of(cell, way)?.ratio;
+        ratio.is_finite().then_some(ratio)
+    }
+
     /// The best fixed size of a cell, chosen in hindsight, and its ratio.
     pub fn best_fixed(&self, cell: usize) -> Option<(u32, f64)> {
         let sizes = self
             .ways
             .iter()
             .filter_map(|way| match (way.policy, way.knows) {
-                (Policy::Fixed(size), Knows::Mean) => Some((size, self.of(cell, &way.name)?.ratio)),
+                (Policy::Fixed(size), Knows::Mean) => Some((size, self.ratio(cell, &way.name)?)),
                 _ => None,
             });
         sizes.min_by(|a, b| a.1.total_cmp(&b.1))

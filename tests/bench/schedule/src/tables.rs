@@ -51,7 +51,7 @@ fn ratio(results: &Results<'_>, cell: usize, way: &str) -> Option<f64> {
     if way == BEST_FIXED {
         results.best_fixed(cell).map(|(_, ratio)| ratio)
     } else {
-        results.of(cell, way).map(|figures| figures.ratio)
+        results.ratio(cell, way)
     }
 }
 
