@@ -44,31 +44,65 @@ fn check(report: &Value, events: &[Value]) {
     assert_eq!(report["tasks"]["done"], FRAMES, "{report:#}");
     let mut done: BTreeMap<&str, u32> = BTreeMap::new();
     for event in events.iter().filter(|event| event["event"] == "task-done") {
-        *done.entry(event["task"].as_str().unwrap()).or_default() += 1;
+        *done
+            .entry(
+                event["task"]
+                    .as_str()
+                    .expect("the report and its events have it"),
+            )
+            .or_default() += 1;
     }
     assert_eq!(done.len() as u64, FRAMES);
     assert!(done.values().all(|times| *times == 1), "{done:?}");
-    let number = |key: &str| report[key].as_f64().unwrap();
+    let number = |key: &str| {
+        report[key]
+            .as_f64()
+            .expect("the report and its events have it")
+    };
     let ratio = number("makespan_s") / number("lower_bound_s");
     assert!((number("ratio") - ratio).abs() < 1e-9, "{report:#}");
     assert!(ratio >= 0.99, "nothing ends before its bound: {report:#}");
     let loaded = events.iter().filter(|event| event["event"] == "loaded");
-    assert_eq!(loaded.count() as u64, report["loads"].as_u64().unwrap());
+    assert_eq!(
+        loaded.count() as u64,
+        report["loads"]
+            .as_u64()
+            .expect("the report and its events have it")
+    );
 }
 
 /// A host's entry of the report.
 fn host<'a>(report: &'a Value, name: &str) -> &'a Value {
-    let mut hosts = report["hosts"].as_array().unwrap().iter();
-    hosts.find(|host| host["name"] == name).unwrap()
+    let mut hosts = report["hosts"]
+        .as_array()
+        .expect("the report and its events have it")
+        .iter();
+    hosts
+        .find(|host| host["name"] == name)
+        .expect("the report and its events have it")
 }
 
 #[test]
 fn a_kept_renderer_loads_once_a_slot_and_speeds_are_learned() {
     let (report, events) = render(true, "auto");
     check(&report, &events);
-    assert!(report["loads"].as_u64().unwrap() <= 3, "{report:#}");
-    let speed = |name| host(&report, name)["speed"].as_f64().unwrap();
-    let tasks = |name| host(&report, name)["tasks"].as_u64().unwrap();
+    assert!(
+        report["loads"]
+            .as_u64()
+            .expect("the report and its events have it")
+            <= 3,
+        "{report:#}"
+    );
+    let speed = |name| {
+        host(&report, name)["speed"]
+            .as_f64()
+            .expect("the report and its events have it")
+    };
+    let tasks = |name| {
+        host(&report, name)["tasks"]
+            .as_u64()
+            .expect("the report and its events have it")
+    };
     assert!(tasks("quick") > 0, "{report:#}");
     // A host that was given nothing taught nothing.
     if tasks("slow") > 0 {
