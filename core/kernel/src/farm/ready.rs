@@ -64,6 +64,8 @@ impl Farm {
             }
             self.set_phase(task, Phase::GivenUp);
             self.trouble.remove(&task);
+            // A layer that is not divided may have waited for it, and goes without it now.
+            self.stirred = true;
             self.actions.push(Action::GiveUp { task, reason });
             self.push_standing_on(task, &mut lost);
         }
