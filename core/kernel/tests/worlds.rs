@@ -195,10 +195,6 @@ fn run(seed: u64) -> Result<Outcome, String> {
     Ok(trace.outcome)
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "seeds are printed for whoever wants them again"
-)]
 #[test]
 fn every_world_comes_to_its_end_with_nothing_lost() {
     let (seed, worlds) = (number("FRAMEWRIGHT_SEED"), number("FRAMEWRIGHT_WORLDS"));
