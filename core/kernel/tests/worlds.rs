@@ -187,12 +187,12 @@ fn judge(case: &Case, trace: &Trace) -> Result<(), String> {
     }
 }
 
-fn run(seed: u64) -> Result<Outcome, String> {
+fn run(seed: u64) -> Result<Trace, String> {
     let case = case(seed);
     let farm = Farm::new(case.job.clone(), case.hosts.clone());
     let trace = simulate_checked(case.world.clone(), farm).map_err(|error| error.to_string())?;
     judge(&case, &trace)?;
-    Ok(trace.outcome)
+    Ok(trace)
 }
 
 #[test]
@@ -203,18 +203,24 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
     let worlds = worlds.unwrap_or(if seed.is_some() { 1 } else { WORLDS });
     let mut outcomes = [0_u32; 5];
     let mut policies = Vec::new();
+    let (mut copies, mut cuts) = (0, 0);
     for seed in first..first + worlds {
-        let outcome = std::panic::catch_unwind(|| run(seed))
+        let trace = std::panic::catch_unwind(|| run(seed))
             .unwrap_or_else(|_| panic!("FRAMEWRIGHT_SEED={seed}: the kernel panicked"))
             .unwrap_or_else(|why| panic!("FRAMEWRIGHT_SEED={seed}: {why}"));
-        outcomes[outcome as usize] += 1;
+        outcomes[trace.outcome as usize] += 1;
+        copies += trace.copies;
+        cuts += trace.cuts;
         let policy = std::mem::discriminant(&case(seed).job.policy());
         if !policies.contains(&policy) {
             policies.push(policy);
         }
     }
     // Past the test program's capture: the log of an ordinary run has them, too.
-    let told = format!("worlds {first} to {}: {outcomes:?}\n", first + worlds - 1);
+    let told = format!(
+        "worlds {first} to {}: {outcomes:?}, {cuts} cuts, {copies} copies\n",
+        first + worlds - 1
+    );
     std::io::stderr()
         .write_all(told.as_bytes())
         .expect("stderr is there");
@@ -224,6 +230,7 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
     // Worlds in which nothing but one thing ever happens would prove little.
     assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
     assert_eq!(policies.len(), 7, "every policy is drawn");
+    assert!(cuts > 0 && copies > 0, "{cuts} cuts, {copies} copies");
 }
 
 #[test]

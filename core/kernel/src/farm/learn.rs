@@ -83,6 +83,8 @@ struct LayerCosts {
     /// Finished tasks by the logarithm of what they took on a host of speed 1; empty until the
     /// first one.
     classes: Vec<u32>,
+    /// Seconds of the longest of them.
+    longest: f64,
     /// The class in which the middle one of them lies, and how many lie below it.
     middle: usize,
     below: u32,
@@ -147,6 +149,7 @@ impl Learned {
             sums: Sums::default(),
             ratios: Ratios::default(),
             classes: Vec::new(),
+            longest: 0.0,
             middle: 0,
             below: 0,
             beyond: Beyond::default(),
@@ -183,6 +186,7 @@ impl Learned {
         let ratio = took * self.speed(host) / estimated;
         let costs = &mut self.layers[layer];
         costs.count(Span::from_secs_f64(normal));
+        costs.longest = costs.longest.max(normal);
         if estimated > 0.0 {
             costs.ratios.add(ratio);
             costs.beyond.add(ratio);
@@ -288,6 +292,11 @@ impl Learned {
     /// Whether the median of a layer has just come to be known.
     pub fn median_is_new(&self, layer: usize) -> bool {
         self.layers[layer].sums.tasks == MEDIAN_FROM
+    }
+
+    /// Seconds of a layer's longest finished task on a host of speed 1.
+    pub fn longest(&self, layer: usize) -> f64 {
+        self.layers[layer].longest
     }
 
     /// Median seconds of a layer's finished tasks on a host of speed 1, once there are enough.

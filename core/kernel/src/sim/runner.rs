@@ -8,7 +8,7 @@ use super::clock::Clock;
 use super::patience::Patience;
 use super::{Auditor, Faults, Neglect, Rng, SimError, Trace, TraceSegment, World};
 use crate::Farm;
-use crate::event::{Action, Event, Outcome, StopReason};
+use crate::event::{Action, Event, Outcome, SendReason, StopReason};
 use crate::ids::{HostId, SegmentId, SlotId, TaskId};
 use crate::time::{Span, Time};
 use machines::{SimHost, SimSlot};
@@ -94,6 +94,7 @@ impl Runner {
                 busy_mean: 0.0,
                 slots_used: 0,
                 cuts: 0,
+                copies: 0,
                 committed: 0,
                 given_up: 0,
                 events: 0,
@@ -415,8 +416,10 @@ impl Runner {
                 segment,
                 slot,
                 leases,
-                reason: _,
+                reason,
             } => {
+                let copy = matches!(reason, SendReason::Copy { .. });
+                self.trace.copies += u32::from(copy);
                 let tasks = leases.into_iter().map(|(task, _)| task).collect();
                 self.start(segment, slot, tasks);
             }
