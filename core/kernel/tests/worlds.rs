@@ -41,7 +41,8 @@ fn case(seed: u64) -> Case {
         costs: job
             .tasks()
             .map(|task| {
-                let factor = rng.between(0.2, 3.0);
+                let dear = if rng.chance(0.1) { 8.0 } else { 1.0 };
+                let factor = dear * rng.between(0.2, 3.0);
                 Span::from_secs_f64(job.cost(task).as_secs_f64() * factor)
             })
             .collect(),
