@@ -61,7 +61,7 @@ use crate::hosts::{HostSpec, SLOTS_MAX};
 use crate::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
 use crate::job::{Job, Layer};
 use crate::policy::Policy;
-use crate::time::Time;
+use crate::time::{Span, Time};
 use blame::{Licence, Trouble};
 use class::Class;
 use curve::Curve;
@@ -525,10 +525,12 @@ fn waiting(job: &Job, layer: &Layer) -> Waiting {
 }
 
 /// Tasks that tell early what all the others will cost: the ends and the middle of each layer whose
-/// costs are all the same guess. Where the user wants some first, those tell it; and where a
-/// renderer loads for each run of frames, a scout would cost a load.
+/// costs are all the same guess. Where the user wants some first, those tell it. Only where a slot
+/// takes a little at a time: a whole share is a sample of the layer anyway and begins in the middle
+/// of each stretch, and a scout in it would only make it unlike the others.
 fn scouts(job: &Job) -> Vec<TaskId> {
-    if job.policy() != Policy::Auto || !job.takes_lists() {
+    let rare = job.pace().dispatch_interval > Span::ZERO;
+    if job.policy() != Policy::Auto || !job.is_kept() || rare {
         return Vec::new();
     }
     let mut scouts = Vec::new();
