@@ -316,7 +316,7 @@ pub(super) fn class(took: Span) -> usize {
 }
 
 /// The upper edge of a class: what is made of it is a limit, and errs on the generous side.
-pub(super) fn class_end(class: usize) -> Span {
+fn class_end(class: usize) -> Span {
     let doublings = class >> CLASS_BITS;
     let part = (class & ((1 << CLASS_BITS) - 1)) as u64 + 1;
     Span::from_micros((((1 << CLASS_BITS) + part) << doublings).div_ceil(1 << CLASS_BITS))
