@@ -4,13 +4,13 @@ mod script;
 
 use framewright_kernel::event::{Action, Event, Fault, GiveUpReason, Outcome, StopReason};
 use framewright_kernel::farm::{Phase, SlotView};
-use framewright_kernel::hosts::{Bytes, HostSpec, TagSet};
+use framewright_kernel::hosts::{Bytes, HostSpec, Speed, TagSet};
 use framewright_kernel::ids::{HostId, SegmentId, SlotId, TaskId};
 use framewright_kernel::job::{LayerSpec, Scope};
 use framewright_kernel::policy::Policy;
 use framewright_kernel::time::Span;
 
-use script::{Script, job, layer};
+use script::{Script, add_tasks, job, layer};
 
 fn host(memory: u64) -> HostSpec {
     HostSpec {
@@ -373,6 +373,60 @@ fn a_task_that_takes_ten_times_the_median_is_stopped() {
     script.fail(1, 5, Fault::TimeLimit);
     script.over(1);
     assert_eq!(script.farm.task(TaskId(5)).failures, 1);
+    // It may have been right: the next try gets twice as long.
+    let again = script.tasks_of(2);
+    for task in again.iter().take_while(|task| **task != 5) {
+        script.render_in(2, *task, 20);
+    }
+    script.begin(2, 5);
+    let began = script.now;
+    script.sleep_until_alarm();
+    let doubled = script.now.since(began).as_secs_f64();
+    assert!((400.0..=460.0).contains(&doubled), "{doubled}");
+}
+
+#[test]
+fn hosts_are_not_to_blame_for_frames_that_fail_on_both() {
+    let mut spec = job(12);
+    spec.limits.retries = 200;
+    spec.policy = Policy::Fixed(1);
+    let mut script = Script::new(spec, vec![HostSpec::default(); 2]);
+    script.all_up();
+    // Each frame fails where it is and then on the other host, six times over.
+    for segment in 1..=24 {
+        let task = script.tasks_of(segment)[0];
+        script.begin(segment, task);
+        script.fail(segment, task, Fault::MachineFault);
+        script.over(segment);
+        let rests = |host| script.farm.host(HostId(host)).rest_until;
+        assert_eq!((rests(0), rests(1)), (None, None), "segment {segment}");
+    }
+}
+
+#[test]
+fn heavier_layers_go_to_faster_hosts() {
+    let mut spec = job(0);
+    spec.layers = [0.2, 1.0, 0.2]
+        .map(|weight| LayerSpec {
+            weight,
+            ..LayerSpec::default()
+        })
+        .to_vec();
+    for layer in 0..3 {
+        add_tasks(&mut spec, layer, 1);
+    }
+    let host = |speed: f64| HostSpec {
+        speed: Speed::new(speed).unwrap(),
+        ..HostSpec::default()
+    };
+    let mut script = Script::new(spec, vec![host(1.0), host(4.0), host(1.0)]);
+    let sent = script.all_up();
+    // Of three tasks, one a layer, the second is the heavy one.
+    let fastest = sent
+        .iter()
+        .find(|(slot, _)| *slot == 1)
+        .expect("it is used");
+    assert_eq!(fastest.1, [1], "{sent:?}");
 }
 
 #[test]
