@@ -16,7 +16,7 @@ fn late() -> (Script, u32, u64, u64) {
     spec.kept = true;
     spec.costs.load = Span::ZERO;
     let host = |speed: f64| HostSpec {
-        speed: Speed::new(speed).unwrap(),
+        speed: Speed::new(speed).expect("a speed"),
         ..HostSpec::default()
     };
     let mut script = Script::new(spec, vec![host(1.0), host(0.2)]);

@@ -38,7 +38,7 @@ fn all_tasks_are_shared_out_and_each_is_committed_once() {
 #[test]
 fn a_fast_host_gets_more_and_one_that_loads_too_long_gets_nothing() {
     let fast = HostSpec {
-        speed: framewright_kernel::hosts::Speed::new(3.0).unwrap(),
+        speed: Speed::new(3.0).unwrap(),
         ..HostSpec::default()
     };
     let late = HostSpec {
@@ -191,8 +191,8 @@ fn what_cannot_be_rendered_is_given_up_at_once_with_all_that_stands_on_it() {
     let mut spec = job(2);
     spec.layers.push(layer(0, Scope::Frame));
     spec.layers.push(layer(0, Scope::Layer));
-    script::add_tasks(&mut spec, 1, 2);
-    script::add_tasks(&mut spec, 2, 2);
+    add_tasks(&mut spec, 1, 2);
+    add_tasks(&mut spec, 2, 2);
     let mut script = Script::new(spec, vec![HostSpec::default()]);
     script.all_up();
     script.begin(1, 0);
@@ -416,7 +416,7 @@ fn heavier_layers_go_to_faster_hosts() {
         add_tasks(&mut spec, layer, 1);
     }
     let host = |speed: f64| HostSpec {
-        speed: Speed::new(speed).unwrap(),
+        speed: Speed::new(speed).expect("a speed"),
         ..HostSpec::default()
     };
     let mut script = Script::new(spec, vec![host(1.0), host(4.0), host(1.0)]);
@@ -555,7 +555,7 @@ fn an_undivided_layer_goes_without_a_frame_that_is_given_up_when_all_is_quiet() 
         undivided: true,
         ..layer(0, Scope::Frame)
     });
-    script::add_tasks(&mut spec, 1, 2);
+    add_tasks(&mut spec, 1, 2);
     let mut script = Script::new(spec, vec![HostSpec::default()]);
     assert_eq!(script.all_up(), [(0, vec![0, 1])]);
     script.render(1, 0);
@@ -582,8 +582,8 @@ fn what_no_host_can_take_is_given_up_with_its_reason() {
         tags: TagSet(1),
         ..LayerSpec::default()
     });
-    script::add_tasks(&mut spec, 1, 1);
-    script::add_tasks(&mut spec, 2, 1);
+    add_tasks(&mut spec, 1, 1);
+    add_tasks(&mut spec, 2, 1);
     let mut script = Script::new(spec, vec![host(8)]);
     let given_up = |task, reason| Action::GiveUp {
         task: TaskId(task),
@@ -602,8 +602,8 @@ fn a_layer_waits_for_the_same_frame_or_for_all_of_another() {
     let mut spec = job(2);
     spec.layers.push(layer(0, Scope::Frame));
     spec.layers.push(layer(0, Scope::Layer));
-    script::add_tasks(&mut spec, 1, 2);
-    script::add_tasks(&mut spec, 2, 1);
+    add_tasks(&mut spec, 1, 2);
+    add_tasks(&mut spec, 2, 1);
     let mut script = Script::new(spec, vec![HostSpec::default(); 1]);
     script.all_up();
     let phase = |script: &Script, task| script.farm.task(TaskId(task)).phase;
