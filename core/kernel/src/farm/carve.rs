@@ -114,7 +114,7 @@ impl Farm {
             Amount::Part(part) if self.job.takes_lists() => {
                 if !self.layers[layer.index()].queue.bulk.is_dearest_first() {
                     if self.job.is_kept() && self.mean_count(layer, carved.units) <= FEW {
-                        self.carve_one(layer, f64::INFINITY, &mut carved);
+                        self.carve_some(layer, f64::INFINITY, &mut carved);
                     }
                     self.carve_evenly(layer, &mut carved);
                 } else if part.more {
@@ -171,12 +171,14 @@ impl Farm {
     /// What costs most, as far as is known and as long as it fits, so that what is left to the end
     /// is small. Before anything is known, tasks from all along the layer in turn.
     fn carve_stream(&mut self, layer: LayerId, room: f64, carved: &mut Carved) {
-        while (carved.tasks.is_empty() || carved.units > 0) && self.carve_one(layer, room, carved) {
+        while (carved.tasks.is_empty() || carved.units > 0) && self.carve_some(layer, room, carved)
+        {
         }
     }
 
-    /// One such task. Returns whether there was one that is wanted.
-    fn carve_one(&mut self, layer: LayerId, room: f64, carved: &mut Carved) -> bool {
+    /// Some such tasks, as many as lie together. Returns whether there were any that are wanted.
+    fn carve_some(&mut self, layer: LayerId, room: f64, carved: &mut Carved) -> bool {
+        let wanted = self.mean_count(layer, carved.units).max(1);
         let LayerState {
             queue,
             curve,
@@ -187,21 +189,30 @@ impl Farm {
         if count == 0 {
             return false;
         }
-        let rank = if queue.bulk.is_dearest_first() {
+        let ranks = if queue.bulk.is_dearest_first() {
             let fits = (room * (1.0 + OVER_PART) / self.seconds(layer, 1)).round() as u64;
-            self.rank_below(layer, fits).min(count - 1)
-        } else if let Some(rank) = curve.dearest_waiting(&queue.bulk) {
-            rank
+            let rank = self.rank_below(layer, fits).min(count - 1);
+            rank..rank + 1
+        } else if let Some(stretch) = curve.dearest_waiting(&queue.bulk) {
+            // From its middle.
+            let most = wanted.min(stretch.len() as u32);
+            let from = stretch.start + (stretch.len() as u32 - most) / 2;
+            from..from + most
         } else {
             *picks = picks.wrapping_add(1);
-            spread(*picks, count)
+            let rank = spread(*picks, count);
+            rank..rank + 1
         };
-        let task = self.layers[layer.index()].queue.bulk.get(rank);
-        let wanted = task.is_some_and(|task| carved.wants(self.units(task)));
-        if wanted {
-            self.carve_at(layer, rank, carved);
+        let before = carved.tasks.len();
+        for _ in ranks.clone() {
+            // What comes behind a task that was taken moves up to its rank.
+            let task = self.layers[layer.index()].queue.bulk.get(ranks.start);
+            if !task.is_some_and(|task| carved.wants(self.units(task))) {
+                break;
+            }
+            self.carve_at(layer, ranks.start, carved);
         }
-        wanted
+        carved.tasks.len() > before
     }
 
     /// At even distances along the layer.

@@ -122,16 +122,16 @@ impl Curve {
         self.cursor = 0;
     }
 
-    /// The rank of a task that waits, in the middle of the dearest stretch that has one; none as
-    /// long as nobody knows.
-    pub fn dearest_waiting(&mut self, waiting: &Waiting) -> Option<u32> {
+    /// The ranks of what waits of the dearest stretch of which something does; none as long as
+    /// nobody knows.
+    pub fn dearest_waiting(&mut self, waiting: &Waiting) -> Option<Range<u32>> {
         loop {
             let bin = *self.dearest.get(self.cursor)?;
             let range = self.stretch(bin);
             let from = waiting.rank(TaskId(range.start));
             let to = waiting.rank(TaskId(range.end));
             if from < to {
-                return Some(from + (to - from) / 2);
+                return Some(from..to);
             }
             self.cursor += 1;
         }
