@@ -2,6 +2,7 @@
 pub mod adapters;
 pub mod event;
 pub mod farm;
+pub mod history;
 pub mod keys;
 pub mod link;
 pub mod names;

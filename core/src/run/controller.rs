@@ -78,6 +78,8 @@ pub(super) struct Controller<'a> {
     pub(super) doors: Doors,
     /// The first segment of this controller; smaller numbers are earlier controllers'.
     pub(super) first_segment: u64,
+    /// How often each host loaded for earlier controllers, and how many seconds that took.
+    pub(super) loads_before: BTreeMap<String, (u32, f64)>,
     warnings: u32,
     finished: Option<Outcome>,
     stopping: bool,
@@ -158,6 +160,10 @@ impl<'a> Controller<'a> {
             state,
         } = opened;
         let first_segment = state.segment_next();
+        let hosts = state.hosts().iter();
+        let loads_before = hosts
+            .map(|(name, host)| (name.clone(), (host.loads, host.load_s)))
+            .collect();
         let mut controller = Self {
             around,
             job,
@@ -182,6 +188,7 @@ impl<'a> Controller<'a> {
                 reconnects,
             },
             first_segment,
+            loads_before,
             warnings: 0,
             finished: None,
             stopping: false,
@@ -443,11 +450,13 @@ impl<'a> Controller<'a> {
         };
         let lower_bound_s = self.measured_bound();
         let speeds = self.speeds();
+        let makespan_s = self.started.elapsed().as_secs_f64();
+        self.leave_history();
         self.emit(Event::JobEnded {
             state,
             done: counts.done,
             failed: counts.failed,
-            makespan_s: self.started.elapsed().as_secs_f64(),
+            makespan_s,
             lower_bound_s,
         });
         if state != JobEnd::Interrupted {

@@ -68,7 +68,7 @@ impl Controller<'_> {
 
     /// Where and how long a task was rendered by this controller; earlier ones' work cost it
     /// nothing.
-    fn rendered_here(&self, task: &str) -> Option<(&str, f64)> {
+    pub(super) fn rendered_here(&self, task: &str) -> Option<(&str, f64)> {
         match &self.state.tasks().get(task)?.phase {
             TaskPhase::Done {
                 segment,

@@ -15,6 +15,7 @@ mod job;
 mod measured;
 mod plan;
 mod prepare;
+mod remembered;
 mod segment;
 mod session;
 mod slots;
@@ -30,6 +31,7 @@ use thiserror::Error;
 pub use activity::{ActivityError, Concluded, Question, inspect, probe};
 pub use plan::{Plan, PlanError, PlannedSegment, Predicted, plan};
 pub use prepare::{Inspection, PrepareError, Prepared, inspect_scene, prepare};
+pub use remembered::Remembered;
 pub use start::{RenderError, render, resume};
 pub use tasks::{TaskFacts, TaskList};
 

@@ -1,0 +1,308 @@
+//! What earlier renders of a scene cost, as a new job of it uses and leaves it.
+//!
+//! `plan` and `render` ask here alike. Rules, each for one number of the kernel's:
+//!
+//! * a task's cost: as measured; of a frame that was never rendered, from those near it; of a layer
+//!   of which nothing is known, what the adapter says;
+//! * a host's speed: as learned in earlier renders of this scene with as many slots, if four tasks
+//!   or more stand for it; else what `farm.toml` says, which is a first guess;
+//! * a host's load: the mean of the last run that loaded the scene there, with as many slots if
+//!   there is a choice; else the mean of the others, corrected by speed; else what the adapter says.
+//!
+//! A changed scene, or one with other settings, starts from the same numbers: their shape mostly
+//! holds, and the kernel learns the ratio from the first frames that end.
+//!
+//! Invariant: which tasks there are, and how they are numbered, does not depend on any of this.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use framewright_kernel::time::Span;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::Surroundings;
+use super::controller::Controller;
+use super::prepare::{Inspection, Prepared};
+use super::tasks::TaskList;
+use crate::history::{
+    History, HistoryError, HostMeasured, Measured, Recalled, RecalledHost, RecalledTake, SceneKey,
+    Take, TaskCost, along,
+};
+use crate::request::{HostEntry, Request};
+use crate::store::content_of;
+
+/// What a job knows from earlier renders of its scene.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Remembered {
+    /// Runs that left costs.
+    pub renders: u32,
+    /// When the newest of the costs that are used was measured.
+    pub measured: Timestamp,
+    /// Tasks of this job whose own cost is known.
+    pub tasks_known: u32,
+    /// Frames of this job of which a cost is known.
+    pub frames_known: u32,
+    /// Whether the scene's file was the same then.
+    pub same_scene: bool,
+    /// Whether settings, format and resolution were the same then.
+    pub same_settings: bool,
+    /// Mean seconds of a load on a host of speed 1.
+    pub load_s: Option<f64>,
+    /// For each layer of the job the seconds of its frames, in order, on a host of speed 1; nothing
+    /// where nothing is known of a layer.
+    pub(super) costs: Vec<Option<Vec<f64>>>,
+    /// For each host of the job.
+    pub(super) hosts: Vec<RememberedHost>,
+}
+
+/// What is remembered of one host.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct RememberedHost {
+    /// Its speed, where enough tasks stand for it.
+    pub speed: Option<f64>,
+    /// Seconds that it takes to load the scene.
+    pub load_s: Option<f64>,
+}
+
+impl Remembered {
+    /// Mean seconds of a frame with all its layers, on a host of speed 1; nothing where a layer is
+    /// not known.
+    #[must_use]
+    pub fn frame_s(&self) -> Option<f64> {
+        let mean = |costs: &Option<Vec<f64>>| {
+            let costs = costs.as_ref().filter(|costs| !costs.is_empty())?;
+            Some(costs.iter().sum::<f64>() / costs.len() as f64)
+        };
+        self.costs.iter().map(mean).sum()
+    }
+
+    /// What a task is expected to cost.
+    pub(super) fn cost(&self, layer_index: usize, frame_index: usize) -> Option<Span> {
+        let costs = self.costs.get(layer_index)?.as_ref()?;
+        costs.get(frame_index).copied().map(Span::from_secs_f64)
+    }
+
+    pub(super) fn host(&self, index: usize) -> RememberedHost {
+        self.hosts.get(index).copied().unwrap_or_default()
+    }
+
+    fn of(recalled: &Recalled, now: &Take, tasks: &TaskList, hosts: &[HostEntry]) -> Option<Self> {
+        let mut costs = Vec::new();
+        // Of the job's own frames, and of all others, whose costs only serve as neighbours'.
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for layer in tasks.layers() {
+            let mut known = Vec::new();
+            for (frame, cost) in recalled.costs.frames(layer) {
+                known.push((frame, cost.cost_s));
+                let is_own = tasks.frames().binary_search(&frame).is_ok();
+                if is_own { &mut own } else { &mut others }.push((frame, cost));
+            }
+            costs.push(along(&known, tasks.frames()));
+        }
+        let used = if own.is_empty() { &others } else { &own };
+        let measured = used.iter().map(|(_, cost)| cost.measured).max()?;
+        let takes = || used.iter().map(|(_, cost)| &recalled.takes[cost.take].take);
+        let frames_known: BTreeSet<i32> = own.iter().map(|(frame, _)| *frame).collect();
+        Some(Self {
+            renders: recalled.scene.renders,
+            measured,
+            tasks_known: u32::try_from(own.len()).unwrap_or(u32::MAX),
+            frames_known: u32::try_from(frames_known.len()).unwrap_or(u32::MAX),
+            same_scene: takes().all(|take| take.content == now.content),
+            same_settings: takes().all(|take| take.settings == now.settings),
+            load_s: load_at_speed_1(&recalled.hosts),
+            costs,
+            hosts: hosts
+                .iter()
+                .map(|host| of_host(host, &recalled.hosts))
+                .collect(),
+        })
+    }
+}
+
+fn of_host(host: &HostEntry, known: &[RecalledHost]) -> RememberedHost {
+    let of_name = || known.iter().filter(|known| known.name == host.name);
+    let same = of_name().find(|known| known.slots == host.slots);
+    let loaded = same
+        .filter(|known| known.loads > 0)
+        .or_else(|| of_name().find(|known| known.loads > 0));
+    RememberedHost {
+        speed: same
+            .filter(|known| known.is_speed_known())
+            .map(|known| known.speed),
+        load_s: loaded.map(|known| known.load_s),
+    }
+}
+
+/// What a load takes on a host of speed 1, as the kernel reckons it for hosts that never loaded.
+fn load_at_speed_1(hosts: &[RecalledHost]) -> Option<f64> {
+    let loads: f64 = hosts.iter().map(|host| f64::from(host.loads)).sum();
+    let seconds = hosts
+        .iter()
+        .map(|host| f64::from(host.loads) * host.load_s * host.speed);
+    (loads > 0.0).then(|| seconds.sum::<f64>() / loads)
+}
+
+/// Looks up what is remembered for a settled job. What hinders that is told as a warning, and the
+/// job neither uses nor leaves a history then.
+pub(super) fn remember(around: &Surroundings, prepared: &mut Prepared) {
+    if !prepared.request.history {
+        return;
+    }
+    let history = History::at(&around.state_dir);
+    match recall(&history, prepared) {
+        Ok(remembered) => {
+            prepared.remembered = remembered;
+            prepared.leaves_history = true;
+        }
+        Err(error) => prepared
+            .warnings
+            .push(format!("{error}; what earlier renders cost is not used")),
+    }
+}
+
+fn recall(history: &History, prepared: &Prepared) -> Result<Option<Remembered>, HistoryError> {
+    let inspection = &prepared.inspection;
+    let path = canonical(&prepared.request.scene, inspection);
+    let Some(scene) = history.find(SceneKey {
+        path: &path,
+        adapter: &inspection.description.id,
+    })?
+    else {
+        return Ok(None);
+    };
+    let now = Take {
+        content: content(&prepared.request, scene.takes()),
+        settings: settings(inspection, &prepared.format),
+    };
+    let tasks = &prepared.tasks;
+    let layers: Vec<&str> = tasks.layers().iter().map(String::as_str).collect();
+    let recalled = scene.recall(&now, &layers, tasks.frames())?;
+    Ok(Remembered::of(
+        &recalled,
+        &now,
+        tasks,
+        &prepared.request.hosts,
+    ))
+}
+
+/// The hash of the scene as it is now: that of a take when it had the same size and time, so that a
+/// large scene is not read again.
+fn content(request: &Request, takes: &[RecalledTake]) -> String {
+    let unchanged = takes
+        .iter()
+        .find(|take| is_as_then(&request.scene, take).unwrap_or(false));
+    match unchanged {
+        Some(take) => take.take.content.clone(),
+        // A scene that cannot be read now is not the one that was; who renders it will say so.
+        None => content_of(&request.scene).unwrap_or_default(),
+    }
+}
+
+fn is_as_then(scene: &Path, take: &RecalledTake) -> std::io::Result<bool> {
+    let about = std::fs::metadata(scene)?;
+    let modified = Timestamp::try_from(about.modified()?).map_err(std::io::Error::other)?;
+    Ok(about.len() == take.bytes && modified.as_microsecond() == take.modified.as_microsecond())
+}
+
+/// The scene's path without links, by which it is remembered.
+fn canonical(scene: &Path, inspection: &Inspection) -> String {
+    let path = scene.canonicalize().ok();
+    path.as_deref()
+        .and_then(Path::to_str)
+        .unwrap_or(&inspection.scene_path)
+        .to_owned()
+}
+
+/// A hash of what changes a scene's costs beside its content.
+fn settings(inspection: &Inspection, format: &str) -> String {
+    #[derive(Serialize)]
+    struct Settled<'a> {
+        settings: &'a BTreeMap<String, serde_json::Value>,
+        format: &'a str,
+        width: u32,
+        height: u32,
+    }
+    let settled = Settled {
+        settings: &inspection.settings,
+        format,
+        width: inspection.scene.width,
+        height: inspection.scene.height,
+    };
+    let text = serde_json::to_vec(&settled).unwrap_or_default();
+    blake3::hash(&text).to_hex().to_string()
+}
+
+impl Controller<'_> {
+    /// Leaves what this controller measured for later renders of the scene.
+    pub(super) fn leave_history(&mut self) {
+        let prepared = &self.job.prepared;
+        if !prepared.leaves_history {
+            return;
+        }
+        let path = canonical(&prepared.request.scene, &prepared.inspection);
+        let settings = settings(&prepared.inspection, &prepared.format);
+        let speeds = self.speeds();
+        let mut costs = Vec::new();
+        let mut tasks_on: BTreeMap<&str, u32> = BTreeMap::new();
+        for task in self.job.tasks().ids() {
+            let name = self.job.task_name(task);
+            let Some((host, seconds)) = self.rendered_here(&name) else {
+                continue;
+            };
+            *tasks_on.entry(host).or_default() += 1;
+            let facts = self.job.tasks().facts(task);
+            costs.push(TaskCost {
+                layer: facts.layer,
+                frame: facts.frame,
+                tile: None,
+                cost_s: seconds * speeds.get(host).copied().unwrap_or(1.0),
+                host,
+            });
+        }
+        let hosts = self.hosts_measured(&tasks_on);
+        let run = Measured {
+            scene: SceneKey {
+                path: &path,
+                adapter: &prepared.inspection.description.id,
+            },
+            identity: &self.job.scene,
+            settings: &settings,
+            at: Timestamp::now(),
+            costs,
+            hosts,
+        };
+        let left = History::at(&self.around.state_dir).record(&run);
+        if let Err(error) = left {
+            self.warn(format!(
+                "{error}; later renders cannot start from what this one cost"
+            ));
+        }
+    }
+
+    /// The hosts that rendered or loaded something for this controller.
+    fn hosts_measured(&self, tasks_on: &BTreeMap<&str, u32>) -> Vec<HostMeasured<'_>> {
+        let remembered = self.job.prepared.remembered.as_ref();
+        let mut hosts = Vec::new();
+        for (index, (id, host)) in self.farm.hosts().zip(&self.hosts).enumerate() {
+            let name = host.name.as_str();
+            let state = self.state.hosts().get(name);
+            let all = state.map_or((0, 0.0), |state| (state.loads, state.load_s));
+            let before = self.loads_before.get(name).copied().unwrap_or_default();
+            let measured = HostMeasured {
+                name,
+                slots: host.slots,
+                speed: self.farm.host(id).speed,
+                tasks: tasks_on.get(name).copied().unwrap_or(0),
+                goes_on: remembered.is_some_and(|known| known.host(index).speed.is_some()),
+                load_s: all.1 - before.1,
+                loads: all.0.saturating_sub(before.0),
+            };
+            if measured.tasks > 0 || measured.loads > 0 {
+                hosts.push(measured);
+            }
+        }
+        hosts
+    }
+}
