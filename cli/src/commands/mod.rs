@@ -1,5 +1,6 @@
 //! The commands: each takes what is meant, asks the engine, and prints.
 
+mod history;
 mod logs;
 mod manual;
 mod render;
@@ -50,6 +51,7 @@ pub(crate) fn run(low: Low, format: &mut Format) -> Result<Exit, Presentable> {
             })
         }
         Command::Logs(args) => logs::run(&args, common.verbose, *format, &around()?),
+        Command::History { what } => history::run(what, *format, &around()?),
         Command::Adapters {
             what: AdaptersCommand::List,
         } => {

@@ -1,6 +1,7 @@
 //! Tables on stdout: as wide as the terminal, plain text when piped.
 
 pub(crate) mod adapters;
+pub(crate) mod history;
 pub(crate) mod inspect;
 pub(crate) mod jobs;
 pub(crate) mod logs;
