@@ -330,6 +330,46 @@ fn a_simulation_that_is_not_baked_goes_to_one_slot_in_order() {
     assert!(frame(6).difference(&frame(1)).is_some());
 }
 
+// -- what it cost is remembered -----------------------------------------------------------------
+
+#[test]
+fn the_second_plan_of_a_shot_stands_on_what_the_first_render_measured() {
+    if !has_blender() {
+        return;
+    }
+    let desk = Desk::new();
+    let plan = || {
+        let words = ["plan", text(&shot()), "--local", "2", "--format", "json"];
+        desk.run(words).expect_code(0).json()
+    };
+    let first = plan();
+    assert_eq!(first["scene"]["basis"]["frame_s"], "unknown", "{first:#}");
+    assert_eq!(first["scene"]["history"], Value::Null);
+    // A guess of ten seconds a frame.
+    let seconds = |plan: &Value| plan["predicted"]["makespan_s"].as_f64().expect("a number");
+    assert!(seconds(&first) > 50.0, "{first:#}");
+
+    let rendered = Rendered::of(&desk, &shot(), "png", &["--overwrite"]);
+    let second = plan();
+    let scene = &second["scene"];
+    assert_eq!(scene["basis"]["frame_s"], "history");
+    assert_eq!(scene["basis"]["load_s"], "history");
+    assert_eq!(scene["history"]["frames_known"], 10);
+    assert_eq!(scene["history"]["same_scene"], true);
+    let told = rendered.told("task-done");
+    let took = |event: &&Value| event["render_s"].as_f64().expect("a number");
+    let mean = told.iter().map(took).sum::<f64>() / told.len() as f64;
+    let frame_s = scene["frame_s"].as_f64().expect("a number");
+    assert!(
+        (frame_s / mean - 1.0).abs() < 0.05,
+        "{frame_s} s, and {mean} s were measured"
+    );
+    // What is foreseen now is what it took, as far as a small machine is steady.
+    let makespan = rendered.report["makespan_s"].as_f64().expect("a number");
+    let ratio = seconds(&second) / makespan;
+    assert!((0.4..1.6).contains(&ratio), "{ratio}: {second:#}");
+}
+
 // -- what is wrong is said ----------------------------------------------------------------------
 
 /// A render to `out/` on the desk that must end with this code and say this. Its first failure.

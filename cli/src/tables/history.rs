@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{cell, known_time, table, text as table_text};
+use super::{cell, table, text as table_text};
 use crate::display::words::{count, time};
 use crate::history::{ForgottenReport, HistoryReport, LayerCosts, PlanHistory, SceneReport};
 use crate::printable::printable;
@@ -22,7 +22,7 @@ pub(crate) fn list(report: &HistoryReport, width: Option<u16>, zone: &TimeZone) 
             minute(scene.measured, zone),
             scene.renders.to_string(),
             scene.frames_known.to_string(),
-            known_time(scene.mean_s),
+            scene.mean_s.map_or_else(|| "unknown".to_owned(), cost),
             scene.spread.map(percent).unwrap_or_default(),
             cell(&scene.adapter),
             cell(&scene.scene),
@@ -63,7 +63,7 @@ fn scene_text(scene: &SceneReport, width: Option<u16>, zone: &TimeZone) -> Strin
                 host.slots.to_string(),
                 format!("{:.2}", host.speed),
                 host.tasks.to_string(),
-                known_time(host.load_s),
+                host.load_s.map_or_else(|| "unknown".to_owned(), cost),
                 host.loads.to_string(),
             ]);
         }
@@ -87,11 +87,11 @@ fn layers_text(layers: &[LayerCosts], width: Option<u16>) -> String {
         rows.add_row([
             cell(name),
             layer.frames_known.to_string(),
-            time(layer.mean_s),
+            cost(layer.mean_s),
             percent(layer.spread),
-            time(layer.min_s),
+            cost(layer.min_s),
             layer.min_frame.to_string(),
-            time(layer.max_s),
+            cost(layer.max_s),
             layer.max_frame.to_string(),
         ]);
     }
@@ -136,6 +136,15 @@ fn minute(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone())
         .strftime("%Y-%m-%d %H:%M")
         .to_string()
+}
+
+/// Costs of small scenes are worth a look too.
+fn cost(seconds: f64) -> String {
+    if seconds < 0.95 {
+        format!("{:.0}ms", seconds * 1000.0)
+    } else {
+        time(seconds)
+    }
 }
 
 fn percent(part: f64) -> String {

@@ -47,7 +47,7 @@ pub struct Limits {
     pub takes: u32,
     /// Most costs of one take. Of a longer render every second, third, … task is kept.
     pub take_costs: u32,
-    /// Most costs in all, some 30 bytes each.
+    /// Most costs in all, some 40 bytes each.
     pub costs: u32,
     /// Most hosts of one scene.
     pub hosts: u32,

@@ -306,3 +306,130 @@ impl Controller<'_> {
         hosts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::TaskCost;
+    use crate::request::LinkKind;
+    use crate::store::SceneIdentity;
+
+    fn host(name: &str, slots: u32, speed: f64, tasks: u32, load_s: f64) -> RecalledHost {
+        RecalledHost {
+            name: name.to_owned(),
+            slots,
+            speed,
+            tasks,
+            load_s,
+            loads: u32::from(load_s > 0.0),
+        }
+    }
+
+    fn entry(name: &str, slots: u32) -> HostEntry {
+        HostEntry {
+            name: name.to_owned(),
+            link: LinkKind::Local,
+            slots,
+            memory_bytes: None,
+            tags: Vec::new(),
+            speed: 1.0,
+            programs: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_host_is_taken_at_its_word_until_enough_tasks_say_otherwise() {
+        let known = [
+            host("a", 2, 1.5, 4, 0.0),
+            host("a", 1, 3.0, 90, 8.0),
+            host("b", 1, 9.0, 3, 6.0),
+        ];
+        let of = |name, slots| {
+            let RememberedHost { speed, load_s } = of_host(&entry(name, slots), &known);
+            (speed, load_s)
+        };
+        // A load does not depend on slots as a speed does.
+        assert_eq!(of("a", 2), (Some(1.5), Some(8.0)));
+        assert_eq!(of("a", 1), (Some(3.0), Some(8.0)));
+        assert_eq!(of("a", 4), (None, Some(8.0)));
+        assert_eq!(of("b", 1), (None, Some(6.0)));
+        assert_eq!(of("c", 1), (None, None));
+        assert_eq!(load_at_speed_1(&known), Some((8.0 * 3.0 + 6.0 * 9.0) / 2.0));
+        assert_eq!(load_at_speed_1(&known[..1]), None);
+    }
+
+    /// What a job of these layers and frames knows after a render of `beauty`, frames 1 and 3.
+    fn remembered(layers: &[&str], frames: &str, now: &Take) -> Option<Remembered> {
+        let folder = tempfile::tempdir().unwrap();
+        let history = History::at(folder.path());
+        let identity = SceneIdentity {
+            path: "/a.blend".into(),
+            hash: "c1".into(),
+            bytes: 0,
+            modified: Timestamp::UNIX_EPOCH,
+            summary: serde_json::Value::Null,
+        };
+        let scene = SceneKey {
+            path: "/a.blend",
+            adapter: "blender",
+        };
+        let cost = |frame, cost_s| TaskCost {
+            layer: "beauty",
+            frame,
+            tile: None,
+            cost_s,
+            host: "a",
+        };
+        let run = Measured {
+            scene,
+            identity: &identity,
+            settings: "s1",
+            at: Timestamp::UNIX_EPOCH,
+            costs: vec![cost(1, 10.0), cost(3, 20.0)],
+            hosts: Vec::new(),
+        };
+        history.record(&run).unwrap();
+        let layers: Vec<String> = layers.iter().map(|layer| (*layer).to_owned()).collect();
+        let tasks = TaskList::new(&layers, &frames.parse().unwrap());
+        let names: Vec<&str> = layers.iter().map(String::as_str).collect();
+        let found = history.find(scene).unwrap().unwrap();
+        let recalled = found.recall(now, &names, tasks.frames()).unwrap();
+        Remembered::of(&recalled, now, &tasks, &[])
+    }
+
+    fn take(content: &str, settings: &str) -> Take {
+        Take {
+            content: content.to_owned(),
+            settings: settings.to_owned(),
+        }
+    }
+
+    #[test]
+    fn tasks_cost_what_they_cost_or_what_their_neighbours_do() {
+        let known = remembered(&["beauty"], "1-3", &take("c1", "s1")).unwrap();
+        assert_eq!((known.frames_known, known.tasks_known), (2, 2));
+        assert_eq!((known.same_scene, known.same_settings), (true, true));
+        assert_eq!(known.cost(0, 0), Some(Span::from_secs(10)));
+        assert_eq!(known.cost(0, 1), Some(Span::from_secs(15)));
+        assert_eq!(known.cost(0, 3), None);
+        assert_eq!(known.frame_s(), Some(15.0));
+        let changed = remembered(&["beauty"], "1-3", &take("c2", "s2")).unwrap();
+        assert_eq!((changed.same_scene, changed.same_settings), (false, false));
+        assert_eq!(changed.cost(0, 0), Some(Span::from_secs(10)));
+    }
+
+    #[test]
+    fn a_layer_of_which_nothing_is_known_keeps_what_is_declared() {
+        let known = remembered(&["beauty", "shadow"], "1,3", &take("c1", "s1")).unwrap();
+        assert_eq!(
+            (known.cost(0, 0), known.cost(1, 0)),
+            (Some(Span::from_secs(10)), None)
+        );
+        assert_eq!(known.frame_s(), None);
+        assert_eq!(remembered(&["shadow"], "1-3", &take("c1", "s1")), None);
+        // Frames of which none was rendered: all that is known is others'.
+        let known = remembered(&["beauty"], "50-60", &take("c2", "s1")).unwrap();
+        assert_eq!((known.frames_known, known.same_scene), (0, false));
+        assert!(known.cost(0, 0).is_some());
+    }
+}
