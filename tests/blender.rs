@@ -338,8 +338,9 @@ fn the_second_plan_of_a_shot_stands_on_what_the_first_render_measured() {
         return;
     }
     let desk = Desk::new();
+    let scene = shot();
     let plan = || {
-        let words = ["plan", text(&shot()), "--local", "2", "--format", "json"];
+        let words = ["plan", text(&scene), "--local", "2", "--format", "json"];
         desk.run(words).expect_code(0).json()
     };
     let first = plan();
@@ -349,7 +350,7 @@ fn the_second_plan_of_a_shot_stands_on_what_the_first_render_measured() {
     let seconds = |plan: &Value| plan["predicted"]["makespan_s"].as_f64().expect("a number");
     assert!(seconds(&first) > 50.0, "{first:#}");
 
-    let rendered = Rendered::of(&desk, &shot(), "png", &["--overwrite"]);
+    let rendered = Rendered::of(&desk, &scene, "png", &[]);
     let second = plan();
     let scene = &second["scene"];
     assert_eq!(scene["basis"]["frame_s"], "history");

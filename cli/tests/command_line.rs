@@ -331,6 +331,7 @@ fn help_lists_what_there_is_and_nothing_else() {
         "jobs",
         "status",
         "logs",
+        "history",
         "adapters",
         "completions",
         "man",
@@ -344,7 +345,6 @@ fn help_lists_what_there_is_and_nothing_else() {
     for kept in [
         "simulate",
         "explain",
-        "history",
         "assemble",
         "hosts ",
         "worker",
@@ -366,6 +366,7 @@ fn help_lists_what_there_is_and_nothing_else() {
         "--local",
         "--task-limit",
         "--events",
+        "--no-history",
     ] {
         assert!(render.stdout.contains(option), "{option}");
     }
