@@ -68,6 +68,8 @@ pub(crate) struct CostReport {
     pub(crate) host: String,
     /// RFC 3339, UTC.
     pub(crate) measured: Timestamp,
+    /// Whether it was the first task after a load, which takes longer with many renderers.
+    pub(crate) first_after_load: bool,
     /// Whether it was measured at the scene and the settings that were rendered last; if not, it
     /// is told at the ratio of the frames that both know.
     pub(crate) newest: bool,
@@ -257,6 +259,7 @@ fn report(recalled: &Recalled, with_all: bool) -> SceneReport {
                     cost_s: known.cost_s,
                     host: known.host.clone(),
                     measured: known.measured,
+                    first_after_load: known.first,
                     newest: known.take == 0,
                 })
                 .collect();

@@ -211,10 +211,16 @@ fn a_history_of_version_1_is_read() {
     let frames: Vec<_> = recalled
         .costs
         .frames("beauty")
-        .map(|(frame, known)| (frame, known.cost_s, known.host.as_str(), known.take))
+        .map(|(frame, known)| {
+            let host = known.host.as_str();
+            (frame, known.cost_s, host, known.first, known.take)
+        })
         .collect();
     // The newer take cost twice as much in frame 1: the older one's frame 2 is told at that ratio.
-    assert_eq!(frames, [(1, 5.0, "node02", 0), (2, 7.0, "node01", 1)]);
+    assert_eq!(
+        frames,
+        [(1, 5.0, "node02", true, 0), (2, 7.0, "node01", false, 1)]
+    );
     let tiles: Vec<_> = recalled
         .costs
         .layers()

@@ -163,6 +163,7 @@ mod tests {
             cost_s,
             host: "n1".into(),
             measured: Timestamp::UNIX_EPOCH,
+            first_after_load: false,
             newest: true,
         };
         SceneReport {
@@ -263,7 +264,7 @@ mod tests {
             long.contains(concat!(
                 r#""layers":[{"layer":"","frames_known":2,"mean_s":6.0,"spread":0.5,"min_s":3.0,"min_frame":1,"#,
                 r#""max_s":9.0,"max_frame":17,"costs":[{"frame":1,"tile":null,"cost_s":3.0,"host":"n1","#,
-                r#""measured":"1970-01-01T00:00:00Z","newest":true}"#
+                r#""measured":"1970-01-01T00:00:00Z","first_after_load":false,"newest":true}"#
             )),
             "{long}"
         );

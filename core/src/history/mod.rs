@@ -4,7 +4,8 @@
 //! costs. Of each take the cost of every task is kept, in seconds on a host of speed 1; of each
 //! scene the speed of its hosts and how long they took to load it. A later render of the scene
 //! starts from these, the same take's first; where frames are missing an older take fills in, at
-//! the ratio of what both know ([`Recollection`]), and then frames near them ([`along`]).
+//! the ratio of what both know ([`Recollection`]), and then frames near them ([`along`]). What the
+//! first task after a load took longer is counted to the load ([`without_warm_up`]).
 //!
 //! What stands here was measured, task by task; nothing is taken from segments, which mix loading
 //! and rendering. Nothing of a render depends on this file: whoever cannot read or write it says
@@ -23,6 +24,7 @@ mod record;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod warm_up;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -35,6 +37,7 @@ pub use along::along;
 pub use forget::Forgotten;
 pub use recall::{Known, Recalled, RecalledHost, RecalledTake, Recollection, Scene, SceneSummary};
 pub use record::{HostMeasured, Measured, TaskCost};
+pub use warm_up::{Frame, without_warm_up};
 
 /// The file's name in the state directory.
 pub const FILE_NAME: &str = "history.sqlite";

@@ -70,6 +70,8 @@ pub struct Known {
     pub host: String,
     /// When.
     pub measured: Timestamp,
+    /// Whether it was the first task after a load.
+    pub first: bool,
     /// Which of the takes that were added, from 0.
     pub take: usize,
 }
@@ -82,25 +84,20 @@ pub struct Known {
 #[derive(Clone, Debug, Default)]
 pub struct Recollection {
     /// By layer, then frame and tile (`COLUMN,ROW`; empty for a whole frame).
-    layers: BTreeMap<String, BTreeMap<(i32, String), Known>>,
+    layers: BTreeMap<String, Places>,
     takes: usize,
 }
 
-type Costs = BTreeMap<String, BTreeMap<(i32, String), Known>>;
+/// Costs of a layer, by frame and tile.
+type Places = BTreeMap<(i32, String), Known>;
+type Costs = BTreeMap<String, Places>;
 
 impl Recollection {
     /// Adds a take's costs.
     fn add(&mut self, costs: Costs) {
         for (layer, theirs) in costs {
             let ours = self.layers.entry(layer).or_default();
-            let (mut known, mut told) = (0.0, 0.0);
-            for (place, cost) in &theirs {
-                if let Some(same) = ours.get(place) {
-                    known += same.cost_s;
-                    told += cost.cost_s;
-                }
-            }
-            let ratio = if told > 0.0 { known / told } else { 1.0 };
+            let ratio = ratio(ours, &theirs);
             for (place, cost) in theirs {
                 ours.entry(place).or_insert(Known {
                     cost_s: cost.cost_s * ratio,
@@ -134,6 +131,21 @@ impl Recollection {
                 .all(|frame| known.by_ref().any(|other| other == *frame))
         })
     }
+}
+
+/// Σ ours / Σ theirs over what both know; 1 where they have nothing in common. First tasks after a
+/// load are compared with their like, unless there is nothing else.
+fn ratio(ours: &Places, theirs: &Places) -> f64 {
+    let (mut alike, mut all) = ((0.0, 0.0), (0.0, 0.0));
+    for (place, their) in theirs {
+        let Some(our) = ours.get(place) else { continue };
+        all = (all.0 + our.cost_s, all.1 + their.cost_s);
+        if our.first == their.first {
+            alike = (alike.0 + our.cost_s, alike.1 + their.cost_s);
+        }
+    }
+    let (our, their) = if alike.1 > 0.0 { alike } else { all };
+    if their > 0.0 { our / their } else { 1.0 }
 }
 
 /// Everything of one scene that a run wants to know.
@@ -296,7 +308,7 @@ fn takes(connection: &Connection, scene: i64) -> rusqlite::Result<Vec<RecalledTa
 
 fn take_costs(connection: &Connection, take: i64) -> rusqlite::Result<Costs> {
     let mut all = connection.prepare(
-        "SELECT layer, frame, tile, cost_s, host, measured FROM cost
+        "SELECT layer, frame, tile, cost_s, host, measured, first FROM cost
          WHERE take = ?1 AND cost_s > 0 ORDER BY layer, frame, tile",
     )?;
     let mut costs = Costs::new();
@@ -306,6 +318,7 @@ fn take_costs(connection: &Connection, take: i64) -> rusqlite::Result<Costs> {
             cost_s: row.get(3)?,
             host: row.get(4)?,
             measured: milliseconds(row.get(5)?),
+            first: row.get(6)?,
             take: 0,
         };
         if !known.cost_s.is_finite() {

@@ -41,6 +41,8 @@ pub struct TaskCost<'a> {
     pub cost_s: f64,
     /// Where it was rendered.
     pub host: &'a str,
+    /// Whether it was the first after a load, and may have cost more for it.
+    pub first: bool,
 }
 
 /// What a host turned out to be.
@@ -138,10 +140,13 @@ fn put_costs(
     costs_max: u32,
 ) -> rusqlite::Result<()> {
     let mut put = on.prepare(
-        "INSERT INTO cost (take, layer, frame, tile, cost_s, host, measured)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+        // What was measured without a load before it is known better than with one.
+        "INSERT INTO cost (take, layer, frame, tile, cost_s, host, measured, first)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
          ON CONFLICT (take, layer, frame, tile) DO UPDATE SET
-             cost_s = excluded.cost_s, host = excluded.host, measured = excluded.measured",
+             cost_s = excluded.cost_s, host = excluded.host,
+             measured = excluded.measured, first = excluded.first
+         WHERE excluded.first <= cost.first",
     )?;
     // An even sample of what would be too much: neighbours tell what is left out.
     let stride = run.costs.len().div_ceil(costs_max as usize).max(1);
@@ -158,7 +163,8 @@ fn put_costs(
             tile_text(cost.tile),
             cost.cost_s,
             cost.host,
-            run.at.as_millisecond()
+            run.at.as_millisecond(),
+            cost.first
         ])?;
     }
     let count = "SELECT count(*) FROM cost WHERE take = ?1";

@@ -21,6 +21,7 @@ pub(super) enum Odd {
 
 /// `seq` counts runs over the whole file: of two rows the larger is the newer, whatever clocks say.
 /// `measured` is in milliseconds since 1970. `tile` is empty for a whole frame.
+/// `first` is 1 for the first task after a load.
 const TABLES: &str = "
     CREATE TABLE scene (
         id INTEGER PRIMARY KEY,
@@ -50,6 +51,7 @@ const TABLES: &str = "
         cost_s REAL NOT NULL,
         host TEXT NOT NULL,
         measured INTEGER NOT NULL,
+        first INTEGER NOT NULL,
         PRIMARY KEY (take, layer, frame, tile)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE host (

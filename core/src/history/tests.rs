@@ -42,6 +42,7 @@ fn cost(frame: i32, cost_s: f64) -> TaskCost<'static> {
         tile: None,
         cost_s,
         host: "n1",
+        first: false,
     }
 }
 
@@ -154,6 +155,27 @@ fn a_later_render_of_the_same_take_replaces_what_it_rendered() {
     let recalled = recall(&history, "c1", "s1");
     assert_eq!(frames(&recalled), [(1, 1.0), (2, 3.0), (3, 4.0)]);
     assert_eq!((recalled.scene.renders, recalled.takes.len()), (2, 1));
+}
+
+#[test]
+fn a_first_task_after_a_load_does_not_replace_what_was_measured_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = History::at(folder.path());
+    let identity = identity("c");
+    let put = |cost_s: f64, first: bool| {
+        let mut run = run(KEY, &identity, "s", 1, &[]);
+        run.costs = vec![TaskCost {
+            first,
+            ..cost(1, cost_s)
+        }];
+        history.record(&run).unwrap();
+        frames(&recall(&history, "c", "s"))[0].1
+    };
+    assert_eq!(put(9.0, true), 9.0);
+    assert_eq!(put(8.0, true), 8.0);
+    assert_eq!(put(2.0, false), 2.0);
+    assert_eq!(put(9.0, true), 2.0);
+    assert_eq!(put(3.0, false), 3.0);
 }
 
 #[test]
@@ -487,7 +509,7 @@ fn what_a_killed_writer_left_is_rolled_back() {
     raw.pragma_update(None, "cache_size", 1).unwrap();
     let half = raw.transaction().unwrap();
     let fill = "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 9000)
-        INSERT INTO cost SELECT take, layer, i, tile, cost_s, host, measured FROM cost, n";
+        INSERT INTO cost SELECT take, layer, i, tile, cost_s, host, measured, first FROM cost, n";
     half.execute_batch(fill).unwrap();
     let journal = folder.path().join("history.sqlite-journal");
     let (file, log) = (

@@ -10,7 +10,7 @@
 //! order leaves, and a picture is renamed into place only after the record that names it is on
 //! disk (the store's thread does both, in groups).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -80,6 +80,8 @@ pub(super) struct Controller<'a> {
     pub(super) first_segment: u64,
     /// How often each host loaded for earlier controllers, and how many seconds that took.
     pub(super) loads_before: BTreeMap<String, (u32, f64)>,
+    /// Tasks that were the first after a load.
+    pub(super) first_tasks: BTreeSet<(SegmentId, TaskId)>,
     warnings: u32,
     finished: Option<Outcome>,
     stopping: bool,
@@ -189,6 +191,7 @@ impl<'a> Controller<'a> {
             },
             first_segment,
             loads_before,
+            first_tasks: BTreeSet::new(),
             warnings: 0,
             finished: None,
             stopping: false,

@@ -2,12 +2,12 @@
 //!
 //! `plan` and `render` ask here alike. Rules, each for one number of the kernel's:
 //!
-//! * a task's cost: as measured; of a frame that was never rendered, from those near it; of a layer
+//! * a task's cost: as measured, without what the first one after a load took longer; of a frame that was never rendered, from those near it; of a layer
 //!   of which nothing is known, what the adapter says;
 //! * a host's speed: as learned in earlier renders of this scene with as many slots, if four tasks
 //!   or more stand for it; else what `farm.toml` says, which is a first guess;
-//! * a host's load: the mean of the last run that loaded the scene there, with as many slots if
-//!   there is a choice; else the mean of the others, corrected by speed; else what the adapter says.
+//! * a host's load, up to where frames cost no more for it: the mean of the last run that loaded
+//!   the scene there, with as many slots if there is a choice, and that longer time; else the mean of the others, corrected by speed; else what the adapter says.
 //!
 //! A changed scene, or one with other settings, starts from the same numbers: their shape mostly
 //! holds, and the kernel learns the ratio from the first frames that end.
@@ -26,8 +26,8 @@ use super::controller::Controller;
 use super::prepare::{Inspection, Prepared};
 use super::tasks::TaskList;
 use crate::history::{
-    History, HistoryError, HostMeasured, Measured, Recalled, RecalledHost, RecalledTake, SceneKey,
-    Take, TaskCost, along,
+    Frame, History, HistoryError, HostMeasured, Measured, Recalled, RecalledHost, RecalledTake,
+    SceneKey, Take, TaskCost, along, without_warm_up,
 };
 use crate::request::{HostEntry, Request};
 use crate::store::content_of;
@@ -47,7 +47,7 @@ pub struct Remembered {
     pub same_scene: bool,
     /// Whether settings, format and resolution were the same then.
     pub same_settings: bool,
-    /// Mean seconds of a load on a host of speed 1.
+    /// Mean seconds of a load on a host of speed 1, with what the first task takes longer for it.
     pub load_s: Option<f64>,
     /// For each layer of the job the seconds of its frames, in order, on a host of speed 1; nothing
     /// where nothing is known of a layer.
@@ -89,15 +89,22 @@ impl Remembered {
 
     fn of(recalled: &Recalled, now: &Take, tasks: &TaskList, hosts: &[HostEntry]) -> Option<Self> {
         let mut costs = Vec::new();
+        let mut warm_up = 0.0_f64;
         // Of the job's own frames, and of all others, whose costs only serve as neighbours'.
         let (mut own, mut others) = (Vec::new(), Vec::new());
         for layer in tasks.layers() {
             let mut known = Vec::new();
             for (frame, cost) in recalled.costs.frames(layer) {
-                known.push((frame, cost.cost_s));
+                known.push(Frame {
+                    frame,
+                    cost_s: cost.cost_s,
+                    first: cost.first,
+                });
                 let is_own = tasks.frames().binary_search(&frame).is_ok();
                 if is_own { &mut own } else { &mut others }.push((frame, cost));
             }
+            let (known, layer_warms_up) = without_warm_up(&known);
+            warm_up = layer_warms_up.max(warm_up);
             costs.push(along(&known, tasks.frames()));
         }
         let used = if own.is_empty() { &others } else { &own };
@@ -111,17 +118,18 @@ impl Remembered {
             frames_known: u32::try_from(frames_known.len()).unwrap_or(u32::MAX),
             same_scene: takes().all(|take| take.content == now.content),
             same_settings: takes().all(|take| take.settings == now.settings),
-            load_s: load_at_speed_1(&recalled.hosts),
+            load_s: load_at_speed_1(&recalled.hosts).map(|load_s| load_s + warm_up),
             costs,
             hosts: hosts
                 .iter()
-                .map(|host| of_host(host, &recalled.hosts))
+                .map(|host| of_host(host, &recalled.hosts, warm_up))
                 .collect(),
         })
     }
 }
 
-fn of_host(host: &HostEntry, known: &[RecalledHost]) -> RememberedHost {
+/// `warm_up_s` is what comes on top of a load on a host of speed 1.
+fn of_host(host: &HostEntry, known: &[RecalledHost], warm_up_s: f64) -> RememberedHost {
     let of_name = || known.iter().filter(|known| known.name == host.name);
     let same = of_name().find(|known| known.slots == host.slots);
     let loaded = same
@@ -131,7 +139,7 @@ fn of_host(host: &HostEntry, known: &[RecalledHost]) -> RememberedHost {
         speed: same
             .filter(|known| known.is_speed_known())
             .map(|known| known.speed),
-        load_s: loaded.map(|known| known.load_s),
+        load_s: loaded.map(|known| known.load_s + warm_up_s / known.speed),
     }
 }
 
@@ -248,7 +256,7 @@ impl Controller<'_> {
         let mut tasks_on: BTreeMap<&str, u32> = BTreeMap::new();
         for task in self.job.tasks().ids() {
             let name = self.job.task_name(task);
-            let Some((host, seconds)) = self.rendered_here(&name) else {
+            let Some((host, seconds, segment)) = self.rendered_here(&name) else {
                 continue;
             };
             *tasks_on.entry(host).or_default() += 1;
@@ -259,6 +267,7 @@ impl Controller<'_> {
                 tile: None,
                 cost_s: seconds * speeds.get(host).copied().unwrap_or(1.0),
                 host,
+                first: self.first_tasks.contains(&(segment, task)),
             });
         }
         let hosts = self.hosts_measured(&tasks_on);
@@ -345,7 +354,7 @@ mod tests {
             host("b", 1, 9.0, 3, 6.0),
         ];
         let of = |name, slots| {
-            let RememberedHost { speed, load_s } = of_host(&entry(name, slots), &known);
+            let RememberedHost { speed, load_s } = of_host(&entry(name, slots), &known, 0.0);
             (speed, load_s)
         };
         // A load does not depend on slots as a speed does.
@@ -354,47 +363,90 @@ mod tests {
         assert_eq!(of("a", 4), (None, Some(8.0)));
         assert_eq!(of("b", 1), (None, Some(6.0)));
         assert_eq!(of("c", 1), (None, None));
+        let warmed = of_host(&entry("a", 1), &known, 6.0);
+        assert_eq!(warmed.load_s, Some(10.0));
         assert_eq!(load_at_speed_1(&known), Some((8.0 * 3.0 + 6.0 * 9.0) / 2.0));
         assert_eq!(load_at_speed_1(&known[..1]), None);
     }
 
-    /// What a job of these layers and frames knows after a render of `beauty`, frames 1 and 3.
-    fn remembered(layers: &[&str], frames: &str, now: &Take) -> Option<Remembered> {
-        let folder = tempfile::tempdir().unwrap();
-        let history = History::at(folder.path());
-        let identity = SceneIdentity {
-            path: "/a.blend".into(),
-            hash: "c1".into(),
-            bytes: 0,
-            modified: Timestamp::UNIX_EPOCH,
-            summary: serde_json::Value::Null,
-        };
-        let scene = SceneKey {
-            path: "/a.blend",
-            adapter: "blender",
-        };
-        let cost = |frame, cost_s| TaskCost {
+    const SCENE: SceneKey<'static> = SceneKey {
+        path: "/a.blend",
+        adapter: "blender",
+    };
+
+    fn cost(frame: i32, cost_s: f64) -> TaskCost<'static> {
+        TaskCost {
             layer: "beauty",
             frame,
             tile: None,
             cost_s,
             host: "a",
+            first: false,
+        }
+    }
+
+    /// What a job of these layers and frames knows after a render of the scene.
+    fn after(
+        costs: Vec<TaskCost<'static>>,
+        layers: &[&str],
+        frames: &str,
+        now: &Take,
+    ) -> Option<Remembered> {
+        let folder = tempfile::tempdir().unwrap();
+        let history = History::at(folder.path());
+        let identity = SceneIdentity {
+            path: SCENE.path.into(),
+            hash: "c1".into(),
+            bytes: 0,
+            modified: Timestamp::UNIX_EPOCH,
+            summary: serde_json::Value::Null,
+        };
+        let host = HostMeasured {
+            name: "a",
+            slots: 1,
+            speed: 2.0,
+            tasks: 20,
+            goes_on: false,
+            load_s: 16.0,
+            loads: 2,
         };
         let run = Measured {
-            scene,
+            scene: SCENE,
             identity: &identity,
             settings: "s1",
             at: Timestamp::UNIX_EPOCH,
-            costs: vec![cost(1, 10.0), cost(3, 20.0)],
-            hosts: Vec::new(),
+            costs,
+            hosts: vec![host],
         };
         history.record(&run).unwrap();
         let layers: Vec<String> = layers.iter().map(|layer| (*layer).to_owned()).collect();
         let tasks = TaskList::new(&layers, &frames.parse().unwrap());
         let names: Vec<&str> = layers.iter().map(String::as_str).collect();
-        let found = history.find(scene).unwrap().unwrap();
+        let found = history.find(SCENE).unwrap().unwrap();
         let recalled = found.recall(now, &names, tasks.frames()).unwrap();
-        Remembered::of(&recalled, now, &tasks, &[])
+        Remembered::of(&recalled, now, &tasks, &[entry("a", 1)])
+    }
+
+    /// The same after a render of `beauty`, frames 1 and 3.
+    fn remembered(layers: &[&str], frames: &str, now: &Take) -> Option<Remembered> {
+        after(vec![cost(1, 10.0), cost(3, 20.0)], layers, frames, now)
+    }
+
+    #[test]
+    fn what_the_first_frame_takes_longer_is_the_load_s() {
+        let mut costs: Vec<TaskCost<'static>> = (1..=6).map(|frame| cost(frame, 1.0)).collect();
+        costs[2] = TaskCost {
+            first: true,
+            ..cost(3, 5.0)
+        };
+        let known = after(costs, &["beauty"], "1-6", &take("c1", "s1")).unwrap();
+        assert_eq!(known.cost(0, 2), Some(Span::from_secs(1)));
+        // Eight seconds here, sixteen at speed 1; four more at speed 1, two here.
+        assert_eq!(known.load_s, Some(20.0));
+        assert_eq!(
+            (known.host(0).load_s, known.host(0).speed),
+            (Some(10.0), Some(2.0))
+        );
     }
 
     fn take(content: &str, settings: &str) -> Take {
