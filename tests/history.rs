@@ -12,7 +12,7 @@ use support::{Desk, Ended, LONG, PROGRAM, Running, finish, wait_for_event};
 
 /// What a cheap and a dear frame take.
 const CHEAP_S: f64 = 0.03;
-const DEAR_S: f64 = 0.6;
+const DEAR_S: f64 = 1.0;
 /// The dear frames of 16.
 const DEAR: [i64; 2] = [4, 13];
 /// How much longer a frame may seem to take on a busy machine.
@@ -146,15 +146,13 @@ fn the_second_plan_stands_on_what_the_first_render_measured() {
     for cost in costs {
         let frame = cost["frame"].as_i64().expect("a frame");
         let took = number(&cost["cost_s"]);
+        // What a busy machine tells late of one frame it tells early of the next.
         let wanted = if DEAR.contains(&frame) {
-            DEAR_S
+            0.8 * DEAR_S..DEAR_S + BUSY_S
         } else {
-            CHEAP_S
+            1e-6..CHEAP_S + BUSY_S
         };
-        assert!(
-            (wanted * 0.8..wanted + BUSY_S).contains(&took),
-            "frame {frame}: {took} s"
-        );
+        assert!(wanted.contains(&took), "frame {frame}: {took} s");
         assert_eq!(
             (&cost["host"], &cost["newest"]),
             (&"local".into(), &true.into())
@@ -245,7 +243,7 @@ fn frames_that_were_never_rendered_cost_what_their_neighbours_do() {
     let known = plan(&desk, &dear, &[]);
     assert_eq!(known["scene"]["history"]["frames_known"], 3);
     let makespan = number(&known["predicted"]["makespan_s"]);
-    assert!((8.0..12.0).contains(&makespan), "{makespan}");
+    assert!((7.5..12.0).contains(&makespan), "{makespan}");
     let before = number(&declared["predicted"]["makespan_s"]);
     assert!(before < 1.0, "{before}");
     let none = plan(&desk, &dear, &["-f", "100-110"]);
