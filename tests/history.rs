@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -159,12 +160,15 @@ fn the_second_plan_stands_on_what_the_first_render_measured() {
         );
         sum += took;
     }
-    assert!((number(&second["scene"]["frame_s"]) - sum / 16.0).abs() < 1e-9);
+    // Nothing warms up here, so the first frames are hardly corrected.
+    let mean = number(&second["scene"]["frame_s"]) * 16.0 / sum;
+    assert!((0.8..1.0 + 1e-9).contains(&mean), "{mean}");
     let load = number(&second["scene"]["load_s"]);
     assert!((0.04..0.05 + BUSY_S).contains(&load), "{load}");
 
     // The dear frames go first, each alone, and the plan foresees how long they take.
-    assert_eq!(with_dear_frames(&second), ["4", "13"], "{second:#}");
+    let alone: BTreeSet<&str> = with_dear_frames(&second).into_iter().collect();
+    assert_eq!(alone, BTreeSet::from(["4", "13"]), "{second:#}");
     let longest = number(&second["segments"][0]["end_s"]);
     assert!(longest >= 0.8 * DEAR_S, "{longest}");
 
@@ -257,20 +261,13 @@ fn what_hosts_turned_out_to_be_is_better_than_what_the_farm_says() {
     let scene = scene(
         &desk,
         "slow",
-        "frames = \"1-40\"\nframe = \"40ms\"\nslow = { b = 4.0 }\n",
+        "frames = \"1-40\"\nframe = \"100ms\"\nslow = { b = 4.0 }\n",
     );
     // The farm believes the slow one to be the fast one.
     let farm =
         "[[host]]\nname = 'a'\nlink = 'local'\n[[host]]\nname = 'b'\nlink = 'local'\nspeed = 4.0\n";
     desk.file("farm.toml", farm);
     let hosts = ["--hosts", "farm.toml"];
-    let share = |plan: &Value, host: &str| -> f64 {
-        let segments = plan["segments"].as_array().expect("a list").iter();
-        let frames = segments.filter(|segment| segment["host"] == host);
-        frames
-            .map(|segment| number(&segment["end_s"]) - number(&segment["start_s"]))
-            .sum()
-    };
     let count = |plan: &Value, host: &str| -> usize {
         let segments = plan["segments"].as_array().expect("a list").iter();
         let sets = segments.filter(|segment| segment["host"] == host);
@@ -283,7 +280,6 @@ fn what_hosts_turned_out_to_be_is_better_than_what_the_farm_says() {
         .expect_code(0);
     let second = plan(&desk, &scene, &hosts);
     assert!(count(&second, "a") > 2 * count(&second, "b"), "{second:#}");
-    assert!(share(&second, "a") > 0.0);
 
     let shown = show(&desk, &scene);
     let host = |name: &str| {
@@ -296,7 +292,16 @@ fn what_hosts_turned_out_to_be_is_better_than_what_the_farm_says() {
     };
     let (a, b) = (host("a"), host("b"));
     let ratio = number(&a["speed"]) / number(&b["speed"]);
-    assert!((2.0..6.0).contains(&ratio), "{shown:#}");
+    assert!((2.5..6.0).contains(&ratio), "{shown:#}");
+    // Equal frames cost the same, wherever they were rendered.
+    let costs = shown["layers"][0]["costs"].as_array().expect("a list");
+    let mean = |host: &str| -> f64 {
+        let on_it = costs.iter().filter(|cost| cost["host"] == host);
+        let seconds: Vec<f64> = on_it.map(|cost| number(&cost["cost_s"])).collect();
+        seconds.iter().sum::<f64>() / seconds.len() as f64
+    };
+    let unlike = mean("b") / mean("a");
+    assert!((0.7..1.4).contains(&unlike), "{unlike}: {costs:#?}");
     assert!(number(&b["load_s"]) > number(&a["load_s"]), "{shown:#}");
     assert_eq!(number(&a["tasks"]) + number(&b["tasks"]), 40.0);
 }

@@ -7,6 +7,8 @@
 //! the ratio of what both know ([`Recollection`]), and then frames near them ([`along`]). What the
 //! first task after a load took longer is counted to the load ([`without_warm_up`]).
 //!
+//! Costs stand on the speeds at which they agree best ([`agreeing_speeds`]).
+//!
 //! What stands here was measured, task by task; nothing is taken from segments, which mix loading
 //! and rendering. Nothing of a render depends on this file: whoever cannot read or write it says
 //! so and goes on without.
@@ -22,6 +24,7 @@ mod forget;
 mod recall;
 mod record;
 mod schema;
+mod speeds;
 #[cfg(test)]
 mod tests;
 mod warm_up;
@@ -37,6 +40,7 @@ pub use along::along;
 pub use forget::Forgotten;
 pub use recall::{Known, Recalled, RecalledHost, RecalledTake, Recollection, Scene, SceneSummary};
 pub use record::{HostMeasured, Measured, TaskCost};
+pub use speeds::{Rendered, agreeing_speeds};
 pub use warm_up::{Frame, without_warm_up};
 
 /// The file's name in the state directory.

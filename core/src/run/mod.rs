@@ -12,6 +12,7 @@ mod effects;
 mod farm;
 mod hosts;
 mod job;
+mod left;
 mod measured;
 mod plan;
 mod prepare;

@@ -1,4 +1,4 @@
-//! What earlier renders of a scene cost, as a new job of it uses and leaves it.
+//! What earlier renders of a scene cost, as a new job of it uses it.
 //!
 //! `plan` and `render` ask here alike. Rules, each for one number of the kernel's:
 //!
@@ -22,12 +22,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Surroundings;
-use super::controller::Controller;
 use super::prepare::{Inspection, Prepared};
 use super::tasks::TaskList;
 use crate::history::{
-    Frame, History, HistoryError, HostMeasured, Measured, Recalled, RecalledHost, RecalledTake,
-    SceneKey, Take, TaskCost, along, without_warm_up,
+    Frame, History, HistoryError, Recalled, RecalledHost, RecalledTake, SceneKey, Take, along,
+    without_warm_up,
 };
 use crate::request::{HostEntry, Request};
 use crate::store::content_of;
@@ -215,7 +214,7 @@ fn is_as_then(scene: &Path, take: &RecalledTake) -> std::io::Result<bool> {
 }
 
 /// The scene's path without links, by which it is remembered.
-fn canonical(scene: &Path, inspection: &Inspection) -> String {
+pub(super) fn canonical(scene: &Path, inspection: &Inspection) -> String {
     let path = scene.canonicalize().ok();
     path.as_deref()
         .and_then(Path::to_str)
@@ -224,7 +223,7 @@ fn canonical(scene: &Path, inspection: &Inspection) -> String {
 }
 
 /// A hash of what changes a scene's costs beside its content.
-fn settings(inspection: &Inspection, format: &str) -> String {
+pub(super) fn settings(inspection: &Inspection, format: &str) -> String {
     #[derive(Serialize)]
     struct Settled<'a> {
         settings: &'a BTreeMap<String, serde_json::Value>,
@@ -242,84 +241,10 @@ fn settings(inspection: &Inspection, format: &str) -> String {
     blake3::hash(&text).to_hex().to_string()
 }
 
-impl Controller<'_> {
-    /// Leaves what this controller measured for later renders of the scene.
-    pub(super) fn leave_history(&mut self) {
-        let prepared = &self.job.prepared;
-        if !prepared.leaves_history {
-            return;
-        }
-        let path = canonical(&prepared.request.scene, &prepared.inspection);
-        let settings = settings(&prepared.inspection, &prepared.format);
-        let speeds = self.speeds();
-        let mut costs = Vec::new();
-        let mut tasks_on: BTreeMap<&str, u32> = BTreeMap::new();
-        for task in self.job.tasks().ids() {
-            let name = self.job.task_name(task);
-            let Some((host, seconds, segment)) = self.rendered_here(&name) else {
-                continue;
-            };
-            *tasks_on.entry(host).or_default() += 1;
-            let facts = self.job.tasks().facts(task);
-            costs.push(TaskCost {
-                layer: facts.layer,
-                frame: facts.frame,
-                tile: None,
-                cost_s: seconds * speeds.get(host).copied().unwrap_or(1.0),
-                host,
-                first: self.first_tasks.contains(&(segment, task)),
-            });
-        }
-        let hosts = self.hosts_measured(&tasks_on);
-        let run = Measured {
-            scene: SceneKey {
-                path: &path,
-                adapter: &prepared.inspection.description.id,
-            },
-            identity: &self.job.scene,
-            settings: &settings,
-            at: Timestamp::now(),
-            costs,
-            hosts,
-        };
-        let left = History::at(&self.around.state_dir).record(&run);
-        if let Err(error) = left {
-            self.warn(format!(
-                "{error}; later renders cannot start from what this one cost"
-            ));
-        }
-    }
-
-    /// The hosts that rendered or loaded something for this controller.
-    fn hosts_measured(&self, tasks_on: &BTreeMap<&str, u32>) -> Vec<HostMeasured<'_>> {
-        let remembered = self.job.prepared.remembered.as_ref();
-        let mut hosts = Vec::new();
-        for (index, (id, host)) in self.farm.hosts().zip(&self.hosts).enumerate() {
-            let name = host.name.as_str();
-            let state = self.state.hosts().get(name);
-            let all = state.map_or((0, 0.0), |state| (state.loads, state.load_s));
-            let before = self.loads_before.get(name).copied().unwrap_or_default();
-            let measured = HostMeasured {
-                name,
-                slots: host.slots,
-                speed: self.farm.host(id).speed,
-                tasks: tasks_on.get(name).copied().unwrap_or(0),
-                goes_on: remembered.is_some_and(|known| known.host(index).speed.is_some()),
-                load_s: all.1 - before.1,
-                loads: all.0.saturating_sub(before.0),
-            };
-            if measured.tasks > 0 || measured.loads > 0 {
-                hosts.push(measured);
-            }
-        }
-        hosts
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::TaskCost;
+    use crate::history::{HostMeasured, Measured, TaskCost};
     use crate::request::LinkKind;
     use crate::store::SceneIdentity;
 
