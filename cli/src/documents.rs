@@ -11,6 +11,7 @@ use framewright_core::request::Split;
 use framewright_core::store::Status;
 use serde::Serialize;
 
+use crate::history::PlanHistory;
 use crate::problem::with_causes;
 
 /// Version of every document on this page.
@@ -140,6 +141,17 @@ pub(crate) struct PlanScene {
     pub(crate) frame_s: Option<f64>,
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) assets: Vec<AssetReport>,
+    /// As in `inspect`, or `history` where it was measured in an earlier render.
+    pub(crate) basis: PlanBasis,
+    /// `null` where nothing of the scene is remembered.
+    pub(crate) history: Option<PlanHistory>,
+}
+
+/// How much to believe the costs of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct PlanBasis {
+    pub(crate) load_s: &'static str,
+    pub(crate) frame_s: &'static str,
 }
 
 /// A planned segment.

@@ -12,6 +12,7 @@ mod documents;
 mod engine;
 mod exit;
 mod hidden;
+mod history;
 mod printable;
 mod problem;
 mod scenes;

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::history::HistoryCommand;
+
 /// Splits one render job over processes and hosts, and hands back verified frames.
 ///
 /// Inspects the scene, plans from what loading and rendering it costs, sends runs of frames to
@@ -107,6 +109,16 @@ pub(crate) enum Command {
         after_help = "Examples:\n  framewright logs 0198c0de\n  framewright logs 0198c0de beauty:17"
     )]
     Logs(LogsArgs),
+    /// Say what earlier renders cost, or forget it.
+    #[command(
+        subcommand_required = true,
+        arg_required_else_help = true,
+        disable_help_subcommand = true
+    )]
+    History {
+        #[command(subcommand)]
+        what: HistoryCommand,
+    },
     /// Ask what renderer adapters there are.
     #[command(
         subcommand_required = true,
@@ -263,6 +275,11 @@ pub(crate) struct JobArgs {
         help_heading = "How"
     )]
     pub(crate) note: Option<String>,
+    /// Plan from what the adapter says, as if the scene had never been rendered, and leave nothing
+    /// for later renders. By default costs that were measured before are used, also of a scene
+    /// that has changed since; the first frames correct them.
+    #[arg(long, help_heading = "How")]
+    pub(crate) no_history: bool,
 
     /// Put frames there: `####` is the frame, `{layer}` the layer; parents are created. By
     /// default ./STEM/STEM.####.EXT, named after the scene.
@@ -318,7 +335,7 @@ pub(crate) struct JobArgs {
 
 impl JobArgs {
     /// A resumed job brings all of these with it.
-    const NOT_WITH_RESUME: [&'static str; 26] = [
+    const NOT_WITH_RESUME: [&'static str; 27] = [
         "scene",
         "job",
         "frames",
@@ -334,6 +351,7 @@ impl JobArgs {
         "keep_going",
         "fail_fast",
         "note",
+        "no_history",
         "output",
         "overwrite",
         "video",

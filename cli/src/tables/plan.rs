@@ -1,5 +1,8 @@
 //! What a render would do, for people.
 
+use jiff::tz::TimeZone;
+
+use super::history::of_plan;
 use super::{cell, known_time, table, text as table_text};
 use crate::display::words::{count, time};
 use crate::documents::PlanReport;
@@ -23,6 +26,10 @@ pub(crate) fn text(report: &PlanReport, width: Option<u16>, all: bool) -> String
         count(report.segments.len() as u64, "segment", "segments"),
     );
     text.push_str(&segments(report, width, all));
+    if let Some(history) = &scene.history {
+        text.push('\n');
+        text.push_str(&of_plan(history, &TimeZone::system()));
+    }
     let predicted = &report.predicted;
     text.push_str(&format!(
         "\npredicted: {} with {} ({} of loading) on {} at most; no schedule takes less than {}: {:.2} times that\n",
@@ -85,7 +92,7 @@ fn segments(report: &PlanReport, width: Option<u16>, all: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::documents::{Document, PlanScene, PlanSegment, Predicted};
+    use crate::documents::{Document, PlanBasis, PlanScene, PlanSegment, Predicted};
     use framewright_core::request::Split;
 
     fn report(segments: u64) -> PlanReport {
@@ -110,6 +117,11 @@ mod tests {
                 frame_s: None,
                 memory_bytes: None,
                 assets: vec![],
+                basis: PlanBasis {
+                    load_s: "declared",
+                    frame_s: "unknown",
+                },
+                history: None,
             },
             split: Split::Frames,
             tasks: 60,
@@ -157,7 +169,8 @@ mod tests {
             json,
             concat!(
                 r#"{"format":1,"adapter":"stub","scene":{"frames":"1-60","fps":24.0,"width":320,"height":180,"layers":[],"#,
-                r#""load_s":8.0,"frame_s":null,"memory_bytes":null,"assets":[]},"split":"frames","tasks":60,"#,
+                r#""load_s":8.0,"frame_s":null,"memory_bytes":null,"assets":[],"#,
+                r#""basis":{"load_s":"declared","frame_s":"unknown"},"history":null},"split":"frames","tasks":60,"#,
                 r#""segments":[{"id":1,"host":"n1","layer":"","frames":"1","tile":null,"start_s":0.0,"end_s":72.0}],"#,
                 r#""predicted":{"makespan_s":72.0,"lower_bound_s":60.0,"ratio":1.2,"load_s":8.0,"loads":1,"hosts_busy_max":1},"#,
                 r#""warnings":["be careful"]}"#

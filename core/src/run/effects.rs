@@ -126,6 +126,7 @@ impl Controller<'_> {
             .loading_since
             .take()
             .map_or(Duration::ZERO, |since| now - since);
+        session.is_fresh = true;
         let Some(id) = self.slot(slot).queue.front().copied() else {
             return;
         };
@@ -164,6 +165,11 @@ impl Controller<'_> {
             predicted,
             wrote: None,
         };
+        if let Some(session) = &mut self.slots[slot.0 as usize].session
+            && std::mem::take(&mut session.is_fresh)
+        {
+            self.first_tasks.insert((id, task));
+        }
         let attempt = u32::from(at.attempt.0);
         let name = self.job.task_name(task);
         segment.log.task_begins(&name, attempt);

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::Surroundings;
 use super::activity::{self, ActivityError, Concluded, Question};
+use super::remembered::{Remembered, remember};
 use super::tasks::TaskList;
 use crate::adapters::{
     AdapterFault, ChooseError, Loaded, SettingsError, Wanted as WantedAdapter, check_settings,
@@ -141,6 +142,10 @@ pub struct Prepared {
     pub shot: Shot,
     /// What people should know.
     pub warnings: Vec<String>,
+    /// What earlier renders of the scene cost, where that is known and wanted.
+    pub remembered: Option<Remembered>,
+    /// Whether what this job costs is remembered.
+    pub leaves_history: bool,
 }
 
 /// Looks into the request's scene on the first host that has the renderer.
@@ -250,7 +255,9 @@ pub async fn prepare(
     // What is wrong with the words alone is said before a renderer is started.
     let typed_frames = request.frames.as_deref().map(frames).transpose()?;
     let inspection = inspect_scene(around, &request).await?;
-    settle(request, inspection, typed_frames)
+    let mut prepared = settle(request, inspection, typed_frames)?;
+    remember(around, &mut prepared);
+    Ok(prepared)
 }
 
 /// Settles an inspected request.
@@ -302,6 +309,8 @@ fn settle(
         shot,
         warnings,
         inspection,
+        remembered: None,
+        leaves_history: false,
     })
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Session {
     held: VecDeque<Held>,
     /// When the renderer that is now loading was asked for.
     pub loading_since: Option<Instant>,
+    /// It has loaded, and no task has begun since.
+    pub is_fresh: bool,
 }
 
 /// An order to a session, or what it and all later ones wait for. A renderer that is warm writes
@@ -283,6 +285,7 @@ impl Controller<'_> {
             live: BTreeSet::new(),
             held: VecDeque::new(),
             loading_since: None,
+            is_fresh: false,
         });
         true
     }
