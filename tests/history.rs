@@ -424,6 +424,77 @@ fn controllers_that_end_together_all_leave_their_costs() {
     assert_eq!(names, scenes);
 }
 
+// -- what a render says of it ---------------------------------------------------------------------
+
+/// Four frames that take longer than any test.
+const ENDLESS: &str = "frames = \"1-4\"\nframe = [\"10m\", \"10m\", \"10m\", \"10m\"]\n";
+/// The same, but for the first.
+const ENDLESS_AFTER_ONE: &str = "frames = \"1-4\"\nframe = [\"60ms\", \"10m\", \"10m\", \"10m\"]\n";
+
+/// What `explain` says a waiting frame costs once this has happened; of a render of this scene that
+/// is then stopped. With what the render said.
+#[track_caller]
+fn cost_while_it_runs(desk: &Desk, lines: &str, event: &str, more: &[&str]) -> (Value, Ended) {
+    let scene = scene(desk, "a", lines);
+    let log = desk.work().join("events.jsonl");
+    // What an earlier render wrote is not to be waited for.
+    let _ = fs::remove_file(&log);
+    let mut arguments = vec!["render", &scene, "--overwrite", "--local", "1"];
+    arguments.extend(["--priority", "1", "--events", "events.jsonl"]);
+    arguments.extend(more);
+    let running = desk.start(arguments);
+    let started = wait_for_event(&log, "start", |one| one["event"] == "job-started");
+    let job = started["job"].as_str().expect("an id");
+    wait_for_event(&log, event, |one| one["event"] == event);
+    let told = desk.run(["explain", job, "all:3", "--format", "json"]);
+    let cost = told.expect_code(0).json()["tasks"][0]["cost"].clone();
+    running.signal(rustix::process::Signal::INT);
+    wait_for_event(&log, "stop", |one| one["event"] == "stopping");
+    running.signal(rustix::process::Signal::INT);
+    (cost, running.end(LONG).expect_code(130))
+}
+
+#[test]
+fn a_render_and_explain_say_that_costs_come_from_history() {
+    let desk = Desk::new();
+    let quick = scene(&desk, "a", "frames = \"1-4\"\nframe = \"60ms\"\n");
+    let first = render(&desk, &quick, &[]);
+    assert!(!first.stderr.contains("costs from"), "{}", first.stderr);
+
+    // The scene was changed, and the first frame does not end: nothing but history is known.
+    let (cost, ended) = cost_while_it_runs(&desk, ENDLESS, "task-started", &[]);
+    assert_eq!(
+        (&cost["basis"], &cost["estimate_basis"]),
+        (&"history".into(), &"history".into())
+    );
+    let seconds = number(&cost["seconds_s"]);
+    assert!((0.05..0.06 + BUSY_S).contains(&seconds), "{cost:#}");
+    let mut lines = ended.stderr.lines();
+    let (job, costs) = (lines.next().expect("a line"), lines.next().expect("a line"));
+    assert!(job.starts_with("job a-"), "{}", ended.stderr);
+    assert!(
+        costs.starts_with("costs from 4 frames rendered on 20")
+            && costs.ends_with(" (the scene has changed since)"),
+        "{}",
+        ended.stderr
+    );
+
+    // One frame ended, and corrects what is remembered.
+    let (cost, _) = cost_while_it_runs(&desk, ENDLESS_AFTER_ONE, "task-done", &[]);
+    assert_eq!(
+        (&cost["basis"], &cost["estimate_basis"]),
+        (&"layer".into(), &"history".into())
+    );
+
+    // As if it had never been rendered.
+    let (cost, ended) = cost_while_it_runs(&desk, ENDLESS, "task-started", &["--no-history"]);
+    assert_eq!(
+        (&cost["basis"], &cost["seconds_s"]),
+        (&"declared".into(), &600.0.into())
+    );
+    assert!(!ended.stderr.contains("costs from"), "{}", ended.stderr);
+}
+
 // -- show and forget --------------------------------------------------------------------------------
 
 #[test]

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use framewright_core::event::CostsFrom;
 use framewright_core::history::{
     Forgotten, History, HistoryError, Recalled, SceneKey, SceneSummary,
 };
@@ -106,22 +107,15 @@ pub(crate) struct ForgottenScene {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct PlanHistory {
     pub(crate) renders: u32,
-    /// RFC 3339, UTC: of the newest cost that is used.
-    pub(crate) measured: Timestamp,
-    /// Frames of this job of which a cost is known.
-    pub(crate) frames_known: u32,
-    pub(crate) same_scene: bool,
-    pub(crate) same_settings: bool,
+    #[serde(flatten)]
+    pub(crate) costs: CostsFrom,
 }
 
 impl From<&Remembered> for PlanHistory {
     fn from(remembered: &Remembered) -> Self {
         Self {
             renders: remembered.renders,
-            measured: remembered.measured,
-            frames_known: remembered.frames_known,
-            same_scene: remembered.same_scene,
-            same_settings: remembered.same_settings,
+            costs: remembered.costs_from(),
         }
     }
 }

@@ -39,6 +39,9 @@ pub enum Event {
         /// where planning would have cost more than a moment.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         predicted_makespan_s: Option<f64>,
+        /// What its costs stand on at first; absent where they are as declared.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        history: Option<CostsFrom>,
     },
     /// A host's worker answered.
     HostUp {
@@ -206,6 +209,19 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lower_bound_s: Option<f64>,
     },
+}
+
+/// Earlier renders of a scene, as far as a job's first costs stand on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CostsFrom {
+    /// When the newest of the costs was measured. RFC 3339, UTC.
+    pub measured: Timestamp,
+    /// Frames of this job of which a cost is known; 0 = only others', near them.
+    pub frames_known: u32,
+    /// Whether the scene's file was the same then.
+    pub same_scene: bool,
+    /// Whether settings, format and resolution were the same then.
+    pub same_settings: bool,
 }
 
 /// Why a segment was sent where it was.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use framewright_core::event::{CommittedFile, Event, JobEnd, SentWhy, Stamped};
+use framewright_core::event::{CommittedFile, CostsFrom, Event, JobEnd, SentWhy, Stamped};
 use framewright_core::explain::past::Past;
 use framewright_core::explain::{Standing, TryEnd};
 use framewright_core::history::{FILE_NAME, History, SceneKey};
@@ -27,6 +27,7 @@ fn events_v1() -> Vec<Stamped> {
             slots: 2,
             pid: 4711,
             predicted_makespan_s: None,
+            history: None,
         },
         Event::HostUp {
             host: host(),
@@ -209,6 +210,26 @@ fn journals_with_predictions_are_read() {
     let host = &state.hosts()["node01"];
     assert_eq!((host.predicted_s, host.predicted_load_s), (2.0, 1.5));
     assert_eq!((host.render_s, host.load_s), (2.25, 1.75));
+}
+
+/// What a job's first costs stood on: written since there is a history.
+#[test]
+fn journals_with_a_history_are_read() {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal-v1-history/journal");
+    let mut found = Vec::new();
+    let report = journal::read(&path, |stamped| found.push(stamped.event)).unwrap();
+    assert_eq!((report.skipped.count, report.torn_bytes), (0, 0));
+    let from = CostsFrom {
+        measured: "2026-11-25T18:30:00Z".parse().unwrap(),
+        frames_known: 2,
+        same_scene: false,
+        same_settings: true,
+    };
+    let [Event::JobStarted { history, .. }] = found.as_slice() else {
+        panic!("{found:#?}");
+    };
+    assert_eq!(*history, Some(from));
 }
 
 /// Journals of format 1 tell what they can.

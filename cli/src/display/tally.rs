@@ -117,6 +117,7 @@ impl Tally {
                 slots: _,
                 pid: _,
                 predicted_makespan_s,
+                history: _,
             } => {
                 self.predicted_makespan_s = *predicted_makespan_s;
                 self.job = Some(job.clone());

@@ -259,17 +259,23 @@ fn done(name: &str, tries: &[Try]) -> String {
 
 fn costs(cost: &CostReport) -> String {
     let ended = u64::from(cost.ended);
+    // Corrected by this job's own tasks, it still stands on what it was corrected from.
+    let from = match cost.estimate_basis {
+        Some(CostBasis::History) => "by earlier renders and ",
+        Some(_) | None => "by ",
+    };
     let basis = match cost.basis {
         CostBasis::Guess => "a guess, as nothing is known of it".to_owned(),
         CostBasis::Estimated => "reckoned from what the scene holds".to_owned(),
         CostBasis::Declared => "as the scene says".to_owned(),
         CostBasis::Measured => "as timed before the start".to_owned(),
+        CostBasis::History => "as in earlier renders".to_owned(),
         CostBasis::Layer => format!(
-            "by what {} of its layer took",
+            "{from}what {} of its layer took",
             count(ended, "task", "tasks")
         ),
         CostBasis::Job => format!(
-            "by what {} of other layers took",
+            "{from}what {} of other layers took",
             count(ended, "task", "tasks")
         ),
         CostBasis::Other => "by other means".to_owned(),
@@ -460,6 +466,7 @@ mod tests {
                 seconds_s: 20.0,
                 estimate_s: 10.0,
                 basis: CostBasis::Layer,
+                estimate_basis: Some(CostBasis::Declared),
                 ended: 14,
                 spread: Some(0.12),
             }),
@@ -494,6 +501,34 @@ mod tests {
 
     fn shown(told: &Explained) -> String {
         text(told, None, &TimeZone::UTC)
+    }
+
+    #[test]
+    fn what_a_cost_is_known_by_is_said_with_what_it_was_corrected_from() {
+        let with = |basis, estimate_basis| {
+            costs(&CostReport {
+                seconds_s: 20.0,
+                estimate_s: 10.0,
+                basis,
+                estimate_basis,
+                ended: 14,
+                spread: None,
+            })
+        };
+        let history = Some(CostBasis::History);
+        assert_eq!(
+            with(CostBasis::History, history),
+            "On a host of speed 1 it costs 20s, as in earlier renders."
+        );
+        assert_eq!(
+            with(CostBasis::Layer, history),
+            "On a host of speed 1 it costs 20s, by earlier renders and what 14 tasks of its layer took."
+        );
+        // A controller of an older framewright does not say.
+        assert_eq!(
+            with(CostBasis::Job, None),
+            "On a host of speed 1 it costs 20s, by what 14 tasks of other layers took."
+        );
     }
 
     #[test]

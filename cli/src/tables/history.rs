@@ -1,11 +1,12 @@
 //! The history of costs, for people.
 
+use framewright_core::event::CostsFrom;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{cell, table, text as table_text};
 use crate::display::words::{count, time};
-use crate::history::{ForgottenReport, HistoryReport, LayerCosts, PlanHistory, SceneReport};
+use crate::history::{ForgottenReport, HistoryReport, LayerCosts, SceneReport};
 use crate::printable::printable;
 
 /// All scenes, times in this zone.
@@ -114,21 +115,21 @@ pub(crate) fn forgotten(report: &ForgottenReport) -> String {
     report.forgotten.iter().map(line).collect()
 }
 
-/// What a plan's costs stand on, in a sentence.
-pub(crate) fn of_plan(history: &PlanHistory, zone: &TimeZone) -> String {
-    let frames = match history.frames_known {
+/// What the costs of a plan, or of a render at its start, stand on: a sentence.
+pub(crate) fn costs_from(from: &CostsFrom, zone: &TimeZone) -> String {
+    let frames = match from.frames_known {
         0 => "other frames".to_owned(),
         known => count(u64::from(known), "frame", "frames"),
     };
-    let changed = match (history.same_scene, history.same_settings) {
+    let changed = match (from.same_scene, from.same_settings) {
         (true, true) => "",
         (false, true) => " (the scene has changed since)",
         (true, false) => " (with other settings)",
         (false, false) => " (with other settings, and the scene has changed since)",
     };
     format!(
-        "costs from {frames} rendered on {}{changed}\n",
-        minute(history.measured, zone)
+        "costs from {frames} rendered on {}{changed}",
+        minute(from.measured, zone)
     )
 }
 
@@ -223,22 +224,21 @@ mod tests {
 
     #[test]
     fn a_plan_says_what_its_costs_stand_on() {
-        let mut history = PlanHistory {
-            renders: 1,
+        let mut from = CostsFrom {
             measured: Timestamp::UNIX_EPOCH,
             frames_known: 24,
             same_scene: false,
             same_settings: true,
         };
         assert_eq!(
-            of_plan(&history, &TimeZone::UTC),
-            "costs from 24 frames rendered on 1970-01-01 00:00 (the scene has changed since)\n"
+            costs_from(&from, &TimeZone::UTC),
+            "costs from 24 frames rendered on 1970-01-01 00:00 (the scene has changed since)"
         );
-        history.frames_known = 0;
-        history.same_scene = true;
+        from.frames_known = 0;
+        from.same_scene = true;
         assert_eq!(
-            of_plan(&history, &TimeZone::UTC),
-            "costs from other frames rendered on 1970-01-01 00:00\n"
+            costs_from(&from, &TimeZone::UTC),
+            "costs from other frames rendered on 1970-01-01 00:00"
         );
     }
 

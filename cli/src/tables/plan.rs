@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::history::of_plan;
+use super::history::costs_from;
 use super::{cell, known_time, table, text as table_text};
 use crate::display::words::{count, time};
 use crate::documents::PlanReport;
@@ -28,7 +28,8 @@ pub(crate) fn text(report: &PlanReport, width: Option<u16>, all: bool) -> String
     text.push_str(&segments(report, width, all));
     if let Some(history) = &scene.history {
         text.push('\n');
-        text.push_str(&of_plan(history, &TimeZone::system()));
+        text.push_str(&costs_from(&history.costs, &TimeZone::system()));
+        text.push('\n');
     }
     let predicted = &report.predicted;
     text.push_str(&format!(

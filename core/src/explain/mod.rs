@@ -188,6 +188,10 @@ pub struct CostReport {
     pub estimate_s: f64,
     /// What it is known by.
     pub basis: CostBasis,
+    /// What the estimate was known by: the same, before tasks of this job had ended. Absent where
+    /// an older framewright answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_basis: Option<CostBasis>,
     /// How many tasks ended of which it is known.
     pub ended: u32,
     /// How far tasks of its layer lie from what was estimated, one from another: a standard
@@ -208,6 +212,8 @@ pub enum CostBasis {
     Declared,
     /// It was timed before the start.
     Measured,
+    /// What the task, or tasks near it, took in earlier renders of the scene.
+    History,
     /// What tasks of its layer took.
     Layer,
     /// What tasks of other layers took.

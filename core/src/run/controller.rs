@@ -26,6 +26,7 @@ use tokio::time::sleep_until;
 use super::checks::{Check, Committing, Complete};
 use super::hosts::Host;
 use super::job::Job;
+use super::remembered::Remembered;
 use super::segment::Segment;
 use super::session::{FromSession, SessionNumber};
 use super::slots::Slot;
@@ -234,6 +235,7 @@ impl<'a> Controller<'a> {
 
     fn begin(&mut self) {
         let skipped = self.job.already_done;
+        let remembered = self.job.prepared.remembered.as_ref();
         self.emit(Event::JobStarted {
             job: self.job.id().to_owned(),
             tasks: self.job.tasks().len(),
@@ -241,6 +243,7 @@ impl<'a> Controller<'a> {
             slots: u32::try_from(self.slots.len()).unwrap_or(u32::MAX),
             pid: std::process::id(),
             predicted_makespan_s: self.predicted_makespan_s,
+            history: remembered.map(Remembered::costs_from),
         });
         for text in self.job.warnings.clone() {
             self.warn(text);

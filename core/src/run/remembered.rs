@@ -24,6 +24,7 @@ use serde::Serialize;
 use super::Surroundings;
 use super::prepare::{Inspection, Prepared};
 use super::tasks::TaskList;
+use crate::event::CostsFrom;
 use crate::history::{
     Frame, History, HistoryError, Recalled, RecalledHost, RecalledTake, SceneKey, Take, along,
     without_warm_up,
@@ -65,6 +66,17 @@ pub(super) struct RememberedHost {
 }
 
 impl Remembered {
+    /// What of it people are told.
+    #[must_use]
+    pub fn costs_from(&self) -> CostsFrom {
+        CostsFrom {
+            measured: self.measured,
+            frames_known: self.frames_known,
+            same_scene: self.same_scene,
+            same_settings: self.same_settings,
+        }
+    }
+
     /// Mean seconds of a frame with all its layers, on a host of speed 1; nothing where a layer is
     /// not known.
     #[must_use]

@@ -18,6 +18,7 @@ fn started(tasks: u32, skipped: u32) -> Event {
         slots: 2,
         pid: 1,
         predicted_makespan_s: None,
+        history: None,
     }
 }
 
