@@ -495,6 +495,50 @@ fn a_render_and_explain_say_that_costs_come_from_history() {
     assert!(!ended.stderr.contains("costs from"), "{}", ended.stderr);
 }
 
+#[test]
+fn what_the_first_frame_takes_longer_is_predicted_of_it_and_not_of_the_load() {
+    let desk = Desk::new();
+    // Whatever is the first frame, it takes ten times as long.
+    let scene = scene(
+        &desk,
+        "a",
+        "frames = \"1-8\"\nframe = \"150ms\"\n[[fault]]\nframes = \"1\"\nkind = \"slow\"\n",
+    );
+    let arguments = |events| {
+        let first = ["render", &scene, "--overwrite", "--local", "1"];
+        let more = ["--priority", "1", "--format", "json", "--events", events];
+        first.into_iter().chain(more)
+    };
+    let warms_up_s = 1.35;
+    desk.run(arguments("first.jsonl")).expect_code(0);
+    let planned = plan(&desk, &scene, &["--priority", "1"]);
+    let warm_up_s = number(&planned["scene"]["history"]["warm_up_s"]);
+    assert!(
+        (warms_up_s - BUSY_S..warms_up_s + BUSY_S).contains(&warm_up_s),
+        "{planned:#}"
+    );
+    // What a load keeps others waiting for, and so what a plan counts of it.
+    assert!(
+        number(&planned["scene"]["load_s"]) > warm_up_s,
+        "{planned:#}"
+    );
+
+    let report = desk.run(arguments("second.jsonl")).expect_code(0).json();
+    let host = &report["hosts"][0];
+    let (load_s, predicted_load_s) = (number(&host["load_s"]), number(&host["predicted_load_s"]));
+    assert!(predicted_load_s > 0.04, "{host:#}");
+    assert!((predicted_load_s - load_s).abs() < BUSY_S, "{host:#}");
+    let (busy_s, predicted_s) = (number(&host["busy_s"]), number(&host["predicted_s"]));
+    assert!(predicted_s > warm_up_s + 8.0 * 0.15, "{host:#}");
+    assert!((0.75..1.33).contains(&(busy_s / predicted_s)), "{host:#}");
+    // Nothing is predicted of the second frame but what it costs.
+    let events = support::events(&desk.work().join("second.jsonl"));
+    let done = events.iter().filter(|event| event["event"] == "task-done");
+    let predicted: Vec<f64> = done.map(|event| number(&event["predicted_s"])).collect();
+    assert_eq!(predicted.len(), 8);
+    assert!(predicted[0] > warm_up_s, "{predicted:?}");
+}
+
 // -- show and forget --------------------------------------------------------------------------------
 
 #[test]

@@ -58,6 +58,8 @@ pub(crate) struct HostReport {
     pub(crate) tasks: u32,
     /// Summed over its slots: time in which they had a segment.
     pub(crate) busy_s: f64,
+    /// Until the renderer said that it had loaded: what its first frame takes longer after that is
+    /// counted to the frame, also in what is predicted of both.
     pub(crate) load_s: f64,
     /// 1 = the speed that declared costs are for. As learned, by `render`; by `status` as declared.
     pub(crate) speed: f64,
@@ -173,6 +175,7 @@ pub(crate) struct Predicted {
     pub(crate) makespan_s: f64,
     pub(crate) lower_bound_s: f64,
     pub(crate) ratio: f64,
+    /// With what first frames take longer, where that is remembered.
     pub(crate) load_s: f64,
     pub(crate) loads: u64,
     pub(crate) hosts_busy_max: u32,

@@ -109,6 +109,9 @@ pub(crate) struct PlanHistory {
     pub(crate) renders: u32,
     #[serde(flatten)]
     pub(crate) costs: CostsFrom,
+    /// How much of the scene's `load_s` the first frame after a load takes longer: it is over only
+    /// then, whereas reports of renders count a load until the renderer says that it has loaded.
+    pub(crate) warm_up_s: f64,
 }
 
 impl From<&Remembered> for PlanHistory {
@@ -116,6 +119,7 @@ impl From<&Remembered> for PlanHistory {
         Self {
             renders: remembered.renders,
             costs: remembered.costs_from(),
+            warm_up_s: remembered.warm_up_s,
         }
     }
 }

@@ -70,7 +70,8 @@ pub enum Event {
         /// Why these tasks, and why there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<SentWhy>,
-        /// How long its load was expected to take; absent where the scene was loaded already.
+        /// How long its load was expected to take, until the renderer says that it has loaded; absent
+        /// where the scene was loaded already.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         load_s: Option<f64>,
         /// How long all of it was expected to take, its load included.

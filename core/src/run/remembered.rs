@@ -49,6 +49,8 @@ pub struct Remembered {
     pub same_settings: bool,
     /// Mean seconds of a load on a host of speed 1, with what the first task takes longer for it.
     pub load_s: Option<f64>,
+    /// How many of these are what the first task takes longer.
+    pub warm_up_s: f64,
     /// For each layer of the job the seconds of its frames, in order, on a host of speed 1; nothing
     /// where nothing is known of a layer.
     pub(super) costs: Vec<Option<Vec<f64>>>,
@@ -61,8 +63,11 @@ pub struct Remembered {
 pub(super) struct RememberedHost {
     /// Its speed, where enough tasks stand for it.
     pub speed: Option<f64>,
-    /// Seconds that it takes to load the scene.
+    /// Seconds that it takes to load the scene, up to where frames cost no more for it.
     pub load_s: Option<f64>,
+    /// How many seconds of what it is expected to load pass after the renderer said that it had
+    /// loaded, in its first task.
+    pub warm_up_s: f64,
 }
 
 impl Remembered {
@@ -122,6 +127,9 @@ impl Remembered {
         let measured = used.iter().map(|(_, cost)| cost.measured).max()?;
         let takes = || used.iter().map(|(_, cost)| &recalled.takes[cost.take].take);
         let frames_known: BTreeSet<i32> = own.iter().map(|(frame, _)| *frame).collect();
+        let load_s = load_at_speed_1(&recalled.hosts);
+        // It is counted to a load, so there is none where no load is known.
+        let warm_up = load_s.map_or(0.0, |_| warm_up);
         Some(Self {
             renders: recalled.scene.renders,
             measured,
@@ -129,7 +137,8 @@ impl Remembered {
             frames_known: u32::try_from(frames_known.len()).unwrap_or(u32::MAX),
             same_scene: takes().all(|take| take.content == now.content),
             same_settings: takes().all(|take| take.settings == now.settings),
-            load_s: load_at_speed_1(&recalled.hosts).map(|load_s| load_s + warm_up),
+            load_s: load_s.map(|load_s| load_s + warm_up),
+            warm_up_s: warm_up,
             costs,
             hosts: hosts
                 .iter()
@@ -146,11 +155,28 @@ fn of_host(host: &HostEntry, known: &[RecalledHost], warm_up_s: f64) -> Remember
     let loaded = same
         .filter(|known| known.loads > 0)
         .or_else(|| of_name().find(|known| known.loads > 0));
+    let speed = same
+        .filter(|known| known.is_speed_known())
+        .map(|known| known.speed);
+    // Where it never loaded, the kernel takes the mean of the others at the speed that it is given.
+    let load_speed = loaded.map_or(speed.unwrap_or(host.speed), |known| known.speed);
+    let warm_up_s = warm_up_s / load_speed;
     RememberedHost {
-        speed: same
-            .filter(|known| known.is_speed_known())
-            .map(|known| known.speed),
-        load_s: loaded.map(|known| known.load_s + warm_up_s / known.speed),
+        speed,
+        load_s: loaded.map(|known| known.load_s + warm_up_s),
+        warm_up_s,
+    }
+}
+
+impl Prepared {
+    /// How much of what a load on this host is expected to take passes in the first task.
+    ///
+    /// A load is one number to the kernel, which must not load anew without counting all of it. What
+    /// is seen of a load ends sooner: when the renderer says so. This is the difference, so
+    /// that what is told to people of loads, and of first tasks, is predicted as it is measured.
+    pub(super) fn warm_up(&self, host: usize) -> Span {
+        let remembered = self.remembered.as_ref();
+        Span::from_secs_f64(remembered.map_or(0.0, |known| known.host(host).warm_up_s))
     }
 }
 
@@ -291,7 +317,7 @@ mod tests {
             host("b", 1, 9.0, 3, 6.0),
         ];
         let of = |name, slots| {
-            let RememberedHost { speed, load_s } = of_host(&entry(name, slots), &known, 0.0);
+            let RememberedHost { speed, load_s, .. } = of_host(&entry(name, slots), &known, 0.0);
             (speed, load_s)
         };
         // A load does not depend on slots as a speed does.
@@ -301,7 +327,16 @@ mod tests {
         assert_eq!(of("b", 1), (None, Some(6.0)));
         assert_eq!(of("c", 1), (None, None));
         let warmed = of_host(&entry("a", 1), &known, 6.0);
-        assert_eq!(warmed.load_s, Some(10.0));
+        assert_eq!((warmed.load_s, warmed.warm_up_s), (Some(10.0), 2.0));
+        // Too few tasks stand for its speed, but its load was measured beside them.
+        let warmed = of_host(&entry("b", 1), &known, 9.0);
+        assert_eq!((warmed.load_s, warmed.warm_up_s), (Some(7.0), 1.0));
+        let new = HostEntry {
+            speed: 2.0,
+            ..entry("c", 1)
+        };
+        let new = of_host(&new, &known, 6.0);
+        assert_eq!((new.load_s, new.warm_up_s), (None, 3.0));
         assert_eq!(load_at_speed_1(&known), Some((8.0 * 3.0 + 6.0 * 9.0) / 2.0));
         assert_eq!(load_at_speed_1(&known[..1]), None);
     }
@@ -379,7 +414,7 @@ mod tests {
         let known = after(costs, &["beauty"], "1-6", &take("c1", "s1")).unwrap();
         assert_eq!(known.cost(0, 2), Some(Span::from_secs(1)));
         // Eight seconds here, sixteen at speed 1; four more at speed 1, two here.
-        assert_eq!(known.load_s, Some(20.0));
+        assert_eq!((known.load_s, known.warm_up_s), (Some(20.0), 4.0));
         assert_eq!(
             (known.host(0).load_s, known.host(0).speed),
             (Some(10.0), Some(2.0))

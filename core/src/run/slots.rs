@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use framewright_kernel::event::{Event as FarmEvent, Fault, SendReason, StopReason};
 use framewright_kernel::ids::{Attempt, HostId, SegmentId, SlotId, TaskId};
+use framewright_kernel::time::Span;
 use framewright_plugin_api::data::{Activity, FORMAT, Input, Open, Task, Verdict};
 use framewright_worker::message::{FromWorker, RequestId, RunId, SlotId as WorkerSlot, ToWorker};
 
@@ -86,6 +87,13 @@ impl Controller<'_> {
         (self.host(slot.host).name.clone(), slot.on_host)
     }
 
+    /// What the first task after a load takes longer in this slot, which the kernel counts to the
+    /// load.
+    pub(super) fn warm_up(&self, slot: SlotId) -> Span {
+        let host = self.slots[slot.0 as usize].host;
+        self.job.prepared.warm_up(host.0 as usize)
+    }
+
     // ---- orders of the kernel -------------------------------------------------------------
 
     pub(super) fn send_segment(
@@ -96,6 +104,7 @@ impl Controller<'_> {
         reason: SendReason,
     ) {
         let expected = self.farm.sent(segment);
+        let warm_up_s = self.warm_up(slot).as_secs_f64();
         let (host, on_host) = self.host_name(slot);
         let names: Vec<String> = leases
             .iter()
@@ -111,7 +120,8 @@ impl Controller<'_> {
             why: Some(sent_why(reason)),
             load_s: expected
                 .map(|sent| sent.load.as_secs_f64())
-                .filter(|load_s| *load_s > 0.0),
+                .filter(|load_s| *load_s > 0.0)
+                .map(|load_s| (load_s - warm_up_s).max(0.0)),
             end_s: expected.map(|sent| sent.ends.since(self.farm.now()).as_secs_f64()),
         });
         self.segments
