@@ -172,6 +172,7 @@ fn plan_prints_the_promised_document_and_starts_nothing() {
             "load_s",
             "loads",
             "hosts_busy_max",
+            "saturation",
         ],
     );
     assert_eq!(plan["tasks"], 12);

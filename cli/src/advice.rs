@@ -5,6 +5,7 @@ use framewright_core::data::Verdict;
 use framewright_core::explain::LookError;
 use framewright_core::output::OutputError;
 use framewright_core::run::{ActivityError, PlanError, PrepareError, RenderError, RunError};
+use framewright_core::simulate::SimulateError;
 
 use crate::exit::Exit;
 use crate::problem::{Presentable, with_causes};
@@ -147,6 +148,20 @@ impl From<PlanError> for Presentable {
             PlanError::Job(_) => Self::usage(text),
             PlanError::NoHost => no_host(text),
             PlanError::Sim(_) => Self::fault(text),
+        }
+    }
+}
+
+impl From<SimulateError> for Presentable {
+    fn from(error: SimulateError) -> Self {
+        let text = with_causes(&error);
+        match error {
+            SimulateError::Job(_)
+            | SimulateError::TooManyTasks { .. }
+            | SimulateError::TooManySlots { .. }
+            | SimulateError::Speed { .. } => Self::usage(text),
+            SimulateError::NoHost => no_host(text),
+            SimulateError::Sim { .. } => Self::fault(text),
         }
     }
 }

@@ -11,6 +11,7 @@ use framewright_core::request::Split;
 use framewright_core::store::Status;
 use serde::Serialize;
 
+use crate::documents_simulate::CompareReport;
 use crate::history::PlanHistory;
 use crate::problem::with_causes;
 
@@ -129,6 +130,9 @@ pub(crate) struct PlanReport {
     pub(crate) segments: Vec<PlanSegment>,
     pub(crate) predicted: Predicted,
     pub(crate) warnings: Vec<String>,
+    /// What other policies and other hosts would give; only where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) compare: Option<CompareReport>,
 }
 
 /// The scene, as `plan` shows it.
@@ -179,6 +183,24 @@ pub(crate) struct Predicted {
     pub(crate) load_s: f64,
     pub(crate) loads: u64,
     pub(crate) hosts_busy_max: u32,
+    /// How many slots the farm's limits can feed; null where it has none.
+    pub(crate) saturation: Option<SaturationReport>,
+}
+
+/// How many slots segments of a length keep busy, with so much time between two sends or so many
+/// loads at once.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct SaturationReport {
+    pub(crate) interval_s: f64,
+    pub(crate) loads_max: Option<u32>,
+    /// A typical segment.
+    pub(crate) segment_tasks: u32,
+    pub(crate) segment_s: f64,
+    pub(crate) load_share: f64,
+    pub(crate) slots_fed: f64,
+    pub(crate) slots: u32,
+    /// A sentence, where more could be fed.
+    pub(crate) advice: Option<String>,
 }
 
 /// `inspect --format json`.

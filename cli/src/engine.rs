@@ -12,12 +12,15 @@ use framewright_core::explain::{Explained, look};
 use framewright_core::frames::FrameSet;
 use framewright_core::request::Request;
 use framewright_core::run::{self, RunEnd, Stop};
+use framewright_core::simulate::{SimulatedJob, Simulation, simulate as core_simulate};
 use framewright_core::store::{Store, TaskPhase};
 use tokio::sync::mpsc;
 
+use crate::args::simulate::{self, JobSource};
 use crate::documents::{
     AdaptersReport, InspectReport, JobsReport, LogsReport, PlanReport, StatusReport,
 };
+use crate::documents_simulate::{CompareReport, SimulateReport};
 use crate::exit::Exit;
 use crate::problem::Presentable;
 use crate::scenes;
@@ -88,13 +91,55 @@ pub(crate) fn render(
 }
 
 /// Says what `render` would do.
-pub(crate) fn plan(request: &Request, around: &Surroundings) -> Result<PlanReport, Presentable> {
-    let (prepared, plan) = block_on(async {
-        let prepared = run::prepare(&surroundings(around), request.clone()).await?;
-        let plan = run::plan(&prepared)?;
-        Ok::<_, Presentable>((prepared, plan))
-    })?;
-    Ok(scenes::plan_report(&prepared, &plan))
+pub(crate) fn plan(
+    request: &Request,
+    around: &Surroundings,
+    compare: bool,
+) -> Result<PlanReport, Presentable> {
+    let prepared = block_on(run::prepare(&surroundings(around), request.clone()))?;
+    let plan = run::plan(&prepared)?;
+    let mut report = scenes::plan_report(&prepared, &plan);
+    if compare {
+        let comparison = run::compare(&prepared, around.cores as usize)?;
+        report.compare = Some(CompareReport::of(&comparison));
+    }
+    Ok(report)
+}
+
+/// Runs a job in virtual time. `progress` is told how many runs of how many are over.
+pub(crate) fn simulate(
+    settled: &simulate::Settled,
+    around: &Surroundings,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<SimulateReport, Presentable> {
+    let prepared = match &settled.job {
+        JobSource::Numbers(_) => None,
+        JobSource::Scene { request, .. } => {
+            let request = request.as_ref().clone();
+            Some(block_on(run::prepare(&surroundings(around), request))?)
+        }
+    };
+    let job = match (&settled.job, &prepared) {
+        (JobSource::Scene { reload, .. }, Some(prepared)) => SimulatedJob::Scene {
+            prepared,
+            reload: *reload,
+        },
+        (JobSource::Numbers(numbers), _) => SimulatedJob::Numbers(numbers.clone()),
+        (JobSource::Scene { .. }, None) => unreachable!("it was looked into above"),
+    };
+    let simulation = Simulation {
+        job,
+        hosts: settled.hosts.clone(),
+        limits: settled.limits,
+        start_delay_s: settled.start_delay_s,
+        unknowns: settled.unknowns,
+        policies: settled.policies.clone(),
+        seed: settled.seed,
+        seeds: settled.seeds,
+        threads: around.cores as usize,
+    };
+    let answer = core_simulate(&simulation, progress)?;
+    Ok(SimulateReport::of(&answer))
 }
 
 /// Asks the adapter what is in the scene.

@@ -3,11 +3,11 @@
 use framewright_core::data::{Asset, Basis, Cost, Layer, Scene, Scope};
 use framewright_core::frames::{Frame, FrameSet};
 use framewright_core::request::Split;
-use framewright_core::run::{Plan, Prepared, Remembered};
+use framewright_core::run::{Plan, Prepared, Remembered, Saturation};
 
 use crate::documents::{
     AfterReport, AssetReport, BasisReport, InspectReport, InspectScene, LayerReport, PlanBasis,
-    PlanReport, PlanScene, PlanSegment, Predicted, TilesReport,
+    PlanReport, PlanScene, PlanSegment, Predicted, SaturationReport, TilesReport,
 };
 use crate::history::PlanHistory;
 
@@ -79,8 +79,23 @@ pub(crate) fn plan_report(prepared: &Prepared, plan: &Plan) -> PlanReport {
             load_s: predicted.load_s,
             loads: u64::from(predicted.loads),
             hosts_busy_max: predicted.slots_busy_max,
+            saturation: plan.saturation.as_ref().map(saturation),
         },
-        warnings: prepared.warnings.clone(),
+        warnings: [&prepared.warnings[..], &plan.warnings].concat(),
+        compare: None,
+    }
+}
+
+fn saturation(of: &Saturation) -> SaturationReport {
+    SaturationReport {
+        interval_s: of.interval_s,
+        loads_max: of.loads_max,
+        segment_tasks: of.segment.tasks,
+        segment_s: of.segment.seconds,
+        load_share: of.segment.load_share(),
+        slots_fed: of.slots_fed,
+        slots: of.slots,
+        advice: of.advice.clone(),
     }
 }
 

@@ -336,6 +336,7 @@ fn help_lists_what_there_is_and_nothing_else() {
         "logs",
         "history",
         "adapters",
+        "simulate",
         "completions",
         "man",
     ] {
@@ -346,7 +347,6 @@ fn help_lists_what_there_is_and_nothing_else() {
         );
     }
     for kept in [
-        "simulate",
         "assemble",
         "hosts ",
         "worker",

@@ -211,7 +211,17 @@ impl Host {
                 name: self.name.clone(),
             });
         }
-        Ok(HostEntry {
+        Ok(self.reached_by(link))
+    }
+
+    /// The host as a simulation uses it, which needs no way to it.
+    #[must_use]
+    pub fn simulated(&self) -> HostEntry {
+        self.reached_by(LinkKind::Local)
+    }
+
+    fn reached_by(&self, link: LinkKind) -> HostEntry {
+        HostEntry {
             name: self.name.clone(),
             link,
             slots: self.slots,
@@ -219,7 +229,8 @@ impl Host {
             tags: self.tags.clone(),
             speed: self.speed,
             programs: self.programs.clone(),
-        })
+            cost_per_hour: self.cost_per_hour,
+        }
     }
 
     /// Keys that are set but have no effect yet: a farm must not believe itself protected by

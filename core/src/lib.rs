@@ -10,10 +10,13 @@ pub mod link;
 pub mod names;
 pub mod nearest;
 pub mod output;
+pub mod policy;
 pub mod quantity;
 pub mod request;
 pub mod run;
+pub mod simulate;
 pub mod store;
 
 pub use framewright_kernel::frames;
+pub use framewright_kernel::sim::{Shape, ShapeError};
 pub use framewright_plugin_api::data;

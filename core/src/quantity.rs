@@ -38,6 +38,12 @@ pub enum QuantityError {
         /// What was written.
         text: String,
     },
+    /// Not a part of a whole.
+    #[error("`{text}` is no part of a whole: write one like 30% or 0.3")]
+    Share {
+        /// What was written.
+        text: String,
+    },
     /// Upside down.
     #[error("the segment size {text} is reversed: the smaller number comes first")]
     Reversed {
@@ -203,6 +209,47 @@ pub fn parse_segment_size(text: &str) -> Result<SegmentSize, QuantityError> {
     Ok(SegmentSize { min, max })
 }
 
+/// `4.2s`, `4m12s`, `3h05m`, `2d04h`: two units are enough to plan by.
+#[must_use]
+pub fn short_time(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    if seconds < 9.95 {
+        return format!("{:.1}s", seconds.max(0.0));
+    }
+    match whole {
+        0..60 => format!("{whole}s"),
+        60..3600 => format!("{}m{:02}s", whole / 60, whole % 60),
+        3600..86_400 => format!("{}h{:02}m", whole / 3600, whole % 3600 / 60),
+        _ => format!("{}d{:02}h", whole / 86_400, whole % 86_400 / 3600),
+    }
+}
+
+/// Parses `30%` and `0.3`, from nothing to all.
+///
+/// # Errors
+/// [`QuantityError::Share`].
+pub fn parse_share(text: &str) -> Result<f64, QuantityError> {
+    let wrong = || QuantityError::Share {
+        text: text.to_owned(),
+    };
+    let (digits, whole) = match text.trim().strip_suffix('%') {
+        Some(digits) => (digits.trim_end(), 100.0),
+        None => (text.trim(), 1.0),
+    };
+    let share = parse_number(digits).ok_or_else(wrong)? / whole;
+    (0.0..=1.0)
+        .contains(&share)
+        .then_some(share)
+        .ok_or_else(wrong)
+}
+
+/// Parses digits with a point or without: not `1e9`, `inf` or `NaN`, which are numbers to Rust.
+#[must_use]
+pub fn parse_number(text: &str) -> Option<f64> {
+    let plain = |c: char| c.is_ascii_digit() || c == '.';
+    text.parse().ok().filter(|_| text.chars().all(plain))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,6 +328,24 @@ mod tests {
             "99999999999",
         ] {
             assert!(size(text).is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn shares_are_percentages_or_parts_of_one() {
+        for (text, share) in [
+            ("30%", 0.3),
+            ("0.3", 0.3),
+            ("100 %", 1.0),
+            ("0", 0.0),
+            ("1", 1.0),
+        ] {
+            assert_eq!(parse_share(text), Ok(share), "{text}");
+        }
+        for text in [
+            "", "%", "30", "130%", "-1%", "1.01", "inf", "NaN", "1e-1", "0.3%%",
+        ] {
+            assert!(parse_share(text).is_err(), "{text:?} was taken");
         }
     }
 

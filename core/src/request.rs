@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::policy::Policy;
+
 /// A render job as asked for. Stored whole with the job, so that `--resume` needs no options.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -44,6 +46,9 @@ pub struct Request {
     /// Limits of the farm.
     #[serde(default)]
     pub limits: FarmLimits,
+    /// Most of the farm's time that may go into loading, from 0 to 1; absent = no limit.
+    #[serde(default)]
+    pub max_load_share: Option<f64>,
     /// Settings for the renderer, as typed.
     pub settings: BTreeMap<String, String>,
     /// How many further attempts a task gets.
@@ -88,19 +93,6 @@ pub enum Split {
     Layers,
 }
 
-/// How tasks are distributed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Policy {
-    /// By cost, load and speed.
-    #[default]
-    Auto,
-    /// Equal shares by count.
-    Even,
-    /// Segments of this many tasks.
-    Fixed(u32),
-}
-
 /// Segment sizes in frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentSize {
@@ -127,6 +119,9 @@ pub struct HostEntry {
     pub speed: f64,
     /// Where renderers are on it, by adapter id.
     pub programs: BTreeMap<String, String>,
+    /// What an hour of it costs, all its slots together; absent = not known.
+    #[serde(default)]
+    pub cost_per_hour: Option<f64>,
 }
 
 /// How a host's worker is reached.

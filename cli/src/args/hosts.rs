@@ -40,7 +40,7 @@ pub(crate) fn choose(args: &JobArgs, around: &Surroundings) -> Result<Chosen, Pr
         warnings: Vec::new(),
     };
     if farm_wanted || args.local.is_none() {
-        match farm_file(args, around)? {
+        match farm_file(args.hosts.as_deref(), around)? {
             Some(path) => from_farm(&Farm::read(&path)?, args, &mut chosen)?,
             None if farm_wanted => {
                 return Err(Presentable::usage(
@@ -63,9 +63,23 @@ pub(crate) fn choose(args: &JobArgs, around: &Surroundings) -> Result<Chosen, Pr
     Ok(chosen)
 }
 
+/// The farm that was named, else the one found, for a simulation: it may have hosts that nothing
+/// reaches yet.
+pub(super) fn simulated(
+    named: Option<&Path>,
+    around: &Surroundings,
+) -> Result<Option<(Vec<HostEntry>, FarmLimits)>, Presentable> {
+    let Some(path) = farm_file(named, around)? else {
+        return Ok(None);
+    };
+    let farm = Farm::read(&path)?;
+    let hosts = farm.hosts.iter().map(Host::simulated).collect();
+    Ok(Some((hosts, limits(&farm))))
+}
+
 /// The farm that was named, else the one found.
-fn farm_file(args: &JobArgs, around: &Surroundings) -> Result<Option<PathBuf>, Presentable> {
-    if let Some(named) = &args.hosts {
+fn farm_file(named: Option<&Path>, around: &Surroundings) -> Result<Option<PathBuf>, Presentable> {
+    if let Some(named) = named {
         let path = around.working_folder.join(named);
         if !path.exists() {
             return Err(Presentable::usage(format!(
@@ -91,11 +105,15 @@ fn from_farm(farm: &Farm, args: &JobArgs, chosen: &mut Chosen) -> Result<(), Pre
             chosen.warnings.push(without_effect(host, &keys));
         }
     }
-    chosen.limits = FarmLimits {
+    chosen.limits = limits(farm);
+    Ok(())
+}
+
+fn limits(farm: &Farm) -> FarmLimits {
+    FarmLimits {
         dispatch_interval_s: farm.limits.dispatch_interval.as_secs_f64(),
         loads_max: farm.limits.loads_max,
-    };
-    Ok(())
+    }
 }
 
 fn without_effect(host: &Host, keys: &[&str]) -> String {
@@ -116,6 +134,7 @@ fn this_machine(slots: u32) -> HostEntry {
         tags: Vec::new(),
         speed: 1.0,
         programs: Default::default(),
+        cost_per_hour: None,
     }
 }
 

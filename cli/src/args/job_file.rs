@@ -74,6 +74,10 @@ fn fill(
     or(&mut args.tiles, table.text("tiles")?);
     or(&mut args.overlap, table.count("overlap", 0, u32::MAX)?);
     or(&mut args.policy, table.text("policy")?);
+    or(
+        &mut args.max_load_share,
+        table.text_or_number("max-load-share")?,
+    );
     or(&mut args.split, table.parsed("split", split)?);
     or(&mut args.retries, table.count("retries", 0, u32::MAX)?);
     or(&mut args.task_limit, table.text("task-limit")?);

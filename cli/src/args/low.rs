@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::history::HistoryCommand;
+use super::simulate::SimulateArgs;
 
 /// Splits one render job over processes and hosts, and hands back verified frames.
 ///
@@ -84,8 +85,20 @@ pub(crate) enum Command {
         framewright render --resume 0198c0de")]
     Render(Box<RenderArgs>),
     /// Say what `render` with the same options would do, without rendering.
-    #[command(after_help = "Example:\n  framewright plan shot010.blend --hosts farm.toml")]
-    Plan(Box<JobArgs>),
+    #[command(after_help = "Examples:\n  \
+        framewright plan shot010.blend --hosts farm.toml\n  \
+        framewright plan shot010.blend --hosts farm.toml --compare")]
+    Plan(Box<PlanArgs>),
+    /// Say what a job would take under several policies, on a farm that need not exist.
+    ///
+    /// The job comes from a scene or from numbers, the farm from a file or from numbers. Nothing
+    /// is rendered: the dispatcher's own code runs in virtual time, in a world whose costs and
+    /// faults it is not told.
+    #[command(after_help = "Examples:\n  \
+        framewright simulate --frames 1-200 --frame-cost 20s --load 60s --host-count 20 --policy auto --policy fixed:10\n  \
+        framewright simulate --frames 1-4000 --frame-cost 20s --load 30s --start-delay 6s --dispatch-interval 5s --reload --host-count 200 --policy royal-render:2..2\n  \
+        framewright simulate shot010.blend --hosts farm.toml --cost lognormal:0.6 --host-loss 0.02/h --seeds 20")]
+    Simulate(Box<SimulateArgs>),
     /// Say what is in a scene and what it costs to render.
     #[command(after_help = "Example:\n  framewright inspect shot010.blend --format json")]
     Inspect(InspectArgs),
@@ -207,6 +220,17 @@ pub(crate) struct RenderArgs {
     pub(crate) events: Option<PathBuf>,
 }
 
+/// `plan`: a job's options, and how much to say of it.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+    /// Compare the same job under each policy, and on fewer and more hosts: time, host hours and
+    /// cost.
+    #[arg(long)]
+    pub(crate) compare: bool,
+}
+
 /// Options that make up a job; `render` and `plan` take the same.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct JobArgs {
@@ -240,13 +264,18 @@ pub(crate) struct JobArgs {
     #[arg(long, value_name = "PIXELS", help_heading = "What")]
     pub(crate) overlap: Option<u32>,
 
-    /// Distribute by cost (auto), in equal shares (even) or in runs of K frames (fixed:K).
+    /// Distribute by cost (auto), in equal shares (even), in runs of K frames (fixed:K), or by
+    /// another rule: royal-render:MIN..MAX, guided, factoring, openjd:TIME.
     #[arg(long, value_name = "POLICY", help_heading = "How")]
     pub(crate) policy: Option<String>,
     /// Send between MIN and MAX frames at a time; 0 sends all to one slot. By default decided
     /// by cost.
     #[arg(long, value_name = "MIN..MAX", help_heading = "How")]
     pub(crate) segment: Option<String>,
+    /// Use no more hosts than let loading take this part of their time, e.g. 30%: where the scene
+    /// loads slowly, many hosts end little sooner than a few.
+    #[arg(long, value_name = "SHARE", help_heading = "How")]
+    pub(crate) max_load_share: Option<String>,
     /// Render these frames first, e.g. 1,150,300.
     #[arg(
         long,
@@ -335,7 +364,7 @@ pub(crate) struct JobArgs {
 
 impl JobArgs {
     /// A resumed job brings all of these with it.
-    const NOT_WITH_RESUME: [&'static str; 27] = [
+    const NOT_WITH_RESUME: [&'static str; 28] = [
         "scene",
         "job",
         "frames",
@@ -345,6 +374,7 @@ impl JobArgs {
         "overlap",
         "policy",
         "segment",
+        "max_load_share",
         "priority",
         "retries",
         "task_limit",

@@ -6,6 +6,7 @@ pub(crate) mod hosts;
 pub(crate) mod job_file;
 pub(crate) mod low;
 pub(crate) mod settle;
+pub(crate) mod simulate;
 
 use std::ffi::{OsStr, OsString};
 

@@ -6,8 +6,11 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use framewright_core::quantity::{Bytes, QuantityError, parse_duration, parse_segment_size};
-use framewright_core::request::{Policy, Request, Split};
+use framewright_core::policy::{POLICIES, Policy, PolicyError};
+use framewright_core::quantity::{
+    Bytes, QuantityError, parse_duration, parse_segment_size, parse_share,
+};
+use framewright_core::request::{Request, SegmentSize, Split};
 
 use super::hosts::{self, Chosen};
 use super::low::{InspectArgs, JobArgs, SplitChoice};
@@ -50,7 +53,7 @@ pub(crate) fn settle(
     let Chosen {
         hosts,
         limits,
-        warnings,
+        mut warnings,
     } = hosts::choose(args, around)?;
     let request = Request {
         scene,
@@ -94,6 +97,7 @@ pub(crate) fn settle(
             .transpose()?,
         hosts,
         limits,
+        max_load_share: args.max_load_share.as_deref().map(load_share).transpose()?,
         settings: settings(&args.set)?,
         retries: retries(args.retries)?,
         task_limit_s: args.task_limit.as_deref().map(task_limit).transpose()?,
@@ -101,6 +105,7 @@ pub(crate) fn settle(
         note: args.note.as_deref().map(note).transpose()?,
         history: !args.no_history,
     };
+    warnings.extend(without_effect(request.policy, request.segment));
     Ok(Settled { request, warnings })
 }
 
@@ -201,7 +206,7 @@ fn utf8(path: &Path, what: &str) -> Result<(), Presentable> {
     }
 }
 
-fn frame_set(option: &str, text: &str) -> Result<(), Presentable> {
+pub(super) fn frame_set(option: &str, text: &str) -> Result<(), Presentable> {
     if text.starts_with("--") {
         return Err(Presentable::usage(format!(
             "{option} wants frames, but `{}` follows it",
@@ -244,19 +249,38 @@ fn output_pattern(
     Ok(absolute)
 }
 
-fn policy(text: &str) -> Result<Policy, Presentable> {
-    let wrong = || {
-        Presentable::usage(format!("--policy {} is not known", printable(text)))
-            .hint("write auto, even or fixed:K, like fixed:10")
-    };
-    match text {
-        "auto" => Ok(Policy::Auto),
-        "even" => Ok(Policy::Even),
-        _ => match text.strip_prefix("fixed:").map(str::parse::<u32>) {
-            Some(Ok(frames)) if frames > 0 => Ok(Policy::Fixed(frames)),
-            _ => Err(wrong()),
-        },
+/// A policy, as `--policy` names it.
+pub(super) fn policy(text: &str) -> Result<Policy, Presentable> {
+    text.parse().map_err(|error: PolicyError| {
+        let hint = format!("write {POLICIES}");
+        match error {
+            PolicyError::Unknown { .. } => {
+                Presentable::usage(format!("--policy {} is not known", printable(text))).hint(hint)
+            }
+            PolicyError::Number { why, .. } => {
+                Presentable::usage(format!("--policy {} is wrong: {why}", printable(text)))
+                    .hint(hint)
+            }
+        }
+    })
+}
+
+/// `--segment` is Royal Render's rule: another leaves nothing of it, but that 0 is undivided.
+fn without_effect(policy: Policy, segment: Option<SegmentSize>) -> Option<String> {
+    let SegmentSize { min, max } = segment.filter(|size| size.min > 0)?;
+    (policy != Policy::Auto)
+        .then(|| format!("--segment {min}..{max} has no effect beside --policy {policy}"))
+}
+
+fn load_share(text: &str) -> Result<f64, Presentable> {
+    let share = in_option("--max-load-share", parse_share(text))?;
+    if share <= 0.0 {
+        return Err(
+            Presentable::usage("--max-load-share 0 would let no host load the scene")
+                .hint("leave it out to use every host that ends the job sooner"),
+        );
     }
+    Ok(share)
 }
 
 fn retries(typed: Option<u32>) -> Result<u32, Presentable> {
@@ -270,7 +294,7 @@ fn retries(typed: Option<u32>) -> Result<u32, Presentable> {
     }
 }
 
-fn in_option<T>(option: &str, read: Result<T, QuantityError>) -> Result<T, Presentable> {
+pub(super) fn in_option<T>(option: &str, read: Result<T, QuantityError>) -> Result<T, Presentable> {
     read.map_err(|error| Presentable::quantity(option, &error))
 }
 

@@ -67,6 +67,7 @@ fn every_option_reaches_the_request() {
             args.frames = Some("-10..-1".into());
             args.policy = Some("fixed:10".into());
             args.segment = Some("10..40".into());
+            args.max_load_share = Some("30%".into());
             args.priority = Some("-5".into());
             args.retries = Some(0);
             args.task_limit = Some("2h".into());
@@ -85,6 +86,7 @@ fn every_option_reaches_the_request() {
     assert_eq!(request.frames.as_deref(), Some("-10..-1"));
     assert_eq!(request.policy, Policy::Fixed(10));
     assert_eq!(request.segment, Some(SegmentSize { min: 10, max: 40 }));
+    assert_eq!(request.max_load_share, Some(0.3));
     assert_eq!((request.retries, request.keep_going), (0, false));
     assert_eq!(request.task_limit_s, Some(7200.0));
     assert_eq!(request.output, Some(world.path("out/a b.####.exr")));

@@ -5,6 +5,7 @@ mod history;
 mod logs;
 mod manual;
 mod render;
+mod simulate;
 
 use std::io::{self, Write};
 
@@ -12,7 +13,7 @@ use clap_complete::Shell;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::args::low::{AdaptersCommand, Command, Common, Format, JobArgs, Low};
+use crate::args::low::{AdaptersCommand, Command, Common, Format, Low, PlanArgs};
 use crate::args::{self, job_file, settle};
 use crate::display::{Loudness, loudness};
 use crate::documents::Document;
@@ -30,6 +31,7 @@ pub(crate) fn run(low: Low, format: &mut Format) -> Result<Exit, Presentable> {
     match command {
         Command::Render(args) => render::run(*args, common, format),
         Command::Plan(args) => plan(*args, common, format),
+        Command::Simulate(args) => simulate::run(&args, &common, *format),
         Command::Inspect(args) => {
             let around = around()?;
             let request = settle::settle_inspect(&args, &common.adapter_path, &around)?;
@@ -67,12 +69,12 @@ pub(crate) fn run(low: Low, format: &mut Format) -> Result<Exit, Presentable> {
     }
 }
 
-fn plan(mut args: JobArgs, mut common: Common, format: &mut Format) -> Result<Exit, Presentable> {
-    job_file::fill_plan(&mut args, &mut common)?;
+fn plan(mut args: PlanArgs, mut common: Common, format: &mut Format) -> Result<Exit, Presentable> {
+    job_file::fill_plan(&mut args.job, &mut common)?;
     *format = common.format.unwrap_or_default();
     let around = Surroundings::look(common.state_dir.as_deref())?;
-    let settled = settle::settle(&args, &common.adapter_path, &around)?;
-    let mut report = engine::plan(&settled.request, &around)?;
+    let settled = settle::settle(&args.job, &common.adapter_path, &around)?;
+    let mut report = engine::plan(&settled.request, &around, args.compare)?;
     report.warnings.splice(0..0, settled.warnings);
     let all = loudness(&common) == Loudness::Verbose;
     answer(*format, report, |report| {

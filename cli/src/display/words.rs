@@ -1,18 +1,6 @@
 //! How times, rates and counts are written on a screen.
 
-/// `4.2s`, `4m12s`, `3h05m`, `2d04h`: two units are enough to plan by.
-pub(crate) fn time(seconds: f64) -> String {
-    let whole = seconds.max(0.0).round() as u64;
-    if seconds < 9.95 {
-        return format!("{:.1}s", seconds.max(0.0));
-    }
-    match whole {
-        0..60 => format!("{whole}s"),
-        60..3600 => format!("{}m{:02}s", whole / 60, whole % 60),
-        3600..86_400 => format!("{}h{:02}m", whole / 3600, whole % 3600 / 60),
-        _ => format!("{}d{:02}h", whole / 86_400, whole % 86_400 / 3600),
-    }
-}
+pub(crate) use framewright_core::quantity::short_time as time;
 
 /// `0:12`, `1:02:03`: of one width while it runs.
 pub(crate) fn clock(seconds: f64) -> String {

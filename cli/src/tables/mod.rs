@@ -7,6 +7,7 @@ pub(crate) mod inspect;
 pub(crate) mod jobs;
 pub(crate) mod logs;
 pub(crate) mod plan;
+pub(crate) mod simulate;
 
 use std::io::{self, IsTerminal};
 

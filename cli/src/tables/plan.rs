@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::history::costs_from;
 use super::{cell, known_time, table, text as table_text};
 use crate::display::words::{count, time};
-use crate::documents::PlanReport;
+use crate::documents::{PlanReport, SaturationReport};
 use crate::printable::printable;
 
 /// Segments listed for people, unless more is asked for; the document has all of them.
@@ -41,10 +41,38 @@ pub(crate) fn text(report: &PlanReport, width: Option<u16>, all: bool) -> String
         time(predicted.lower_bound_s),
         predicted.ratio,
     ));
+    if let Some(fed) = &predicted.saturation {
+        text.push_str(&saturation(fed));
+    }
+    if let Some(compare) = &report.compare {
+        text.push_str(&super::simulate::comparison(compare, width));
+    }
     for warning in &report.warnings {
         text.push_str(&format!("warning: {}\n", printable(warning)));
     }
     text
+}
+
+/// What the farm's limits allow.
+fn saturation(fed: &SaturationReport) -> String {
+    let mut limits = Vec::new();
+    if fed.interval_s > 0.0 {
+        limits.push(format!("one send in {}", time(fed.interval_s)));
+    }
+    if let Some(most) = fed.loads_max {
+        limits.push(format!(
+            "{} at once",
+            count(u64::from(most), "load", "loads")
+        ));
+    }
+    format!(
+        "{} can feed {:.1} slots with segments of {} ({}); there are {}\n",
+        limits.join(" and "),
+        fed.slots_fed,
+        count(u64::from(fed.segment_tasks), "task", "tasks"),
+        time(fed.segment_s),
+        fed.slots,
+    )
 }
 
 fn segments(report: &PlanReport, width: Option<u16>, all: bool) -> String {
@@ -134,8 +162,10 @@ mod tests {
                 load_s: 8.0,
                 loads: 1,
                 hosts_busy_max: 1,
+                saturation: None,
             },
             warnings: vec!["be careful".into()],
+            compare: None,
         }
     }
 
@@ -158,6 +188,24 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_says_how_many_slots_can_be_fed() {
+        let mut report = report(1);
+        report.predicted.saturation = Some(SaturationReport {
+            interval_s: 5.0,
+            loads_max: Some(1),
+            segment_tasks: 2,
+            segment_s: 76.0,
+            load_share: 0.4,
+            slots_fed: 15.2,
+            slots: 40,
+            advice: None,
+        });
+        let text = text(&report, None, false);
+        let line = "one send in 5.0s and 1 load at once can feed 15.2 slots with segments of 2 tasks (1m16s); there are 40\n";
+        assert!(text.contains(line), "{text}");
+    }
+
+    #[test]
     fn a_long_plan_is_cut_unless_all_is_asked_for() {
         assert!(text(&report(60), None, false).contains("and 20 more; -v shows all\n"));
         assert!(!text(&report(60), None, true).contains("more; -v"));
@@ -173,7 +221,7 @@ mod tests {
                 r#""load_s":8.0,"frame_s":null,"memory_bytes":null,"assets":[],"#,
                 r#""basis":{"load_s":"declared","frame_s":"unknown"},"history":null},"split":"frames","tasks":60,"#,
                 r#""segments":[{"id":1,"host":"n1","layer":"","frames":"1","tile":null,"start_s":0.0,"end_s":72.0}],"#,
-                r#""predicted":{"makespan_s":72.0,"lower_bound_s":60.0,"ratio":1.2,"load_s":8.0,"loads":1,"hosts_busy_max":1},"#,
+                r#""predicted":{"makespan_s":72.0,"lower_bound_s":60.0,"ratio":1.2,"load_s":8.0,"loads":1,"hosts_busy_max":1,"saturation":null},"#,
                 r#""warnings":["be careful"]}"#
             )
         );

@@ -1,8 +1,17 @@
-//! Events per second and bytes per task of the farm alone: no simulated world, no renderer. Every
-//! slot works through its segments in step with the others; every event is drained by itself, and
-//! the alarm asked for, as a real controller would do.
+//! What the farm costs, in Markdown for docs/performance.md: seconds, events a second and bytes a
+//! task, at ten thousand, a hundred thousand and a million tasks on 500 and 10,000 slots. A cost per
+//! event that grows by more than a logarithm is a fault, and shows here.
 //!
-//! `cargo bench -p framewright-kernel --bench events`
+//! * the farm alone: no simulated world, no renderer. Every slot works through its segments in step
+//!   with the others; every event is drained by itself, and the alarm asked for, as a real
+//!   controller would do;
+//! * `plan`: the farm in a world in which all that is expected is true;
+//! * `simulate`: costs that the farm does not know (lognormal), hosts of speeds 0.5 to 4 that it
+//!   takes for equal, host losses;
+//! * the lower bound of the same jobs.
+//!
+//! `cargo bench -p framewright-kernel --bench events [-- WORD..]` where the words choose: `alone`
+//! `plan` `simulate` `bound`, and `small` leaves out what has a million tasks or 10,000 slots.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 #![expect(
     clippy::disallowed_methods,
@@ -14,13 +23,14 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use framewright_kernel::Farm;
+use framewright_kernel::bound::{Judged, lower_bound};
 use framewright_kernel::event::{Action, Event};
 use framewright_kernel::frames::{Frame, FrameSet};
 use framewright_kernel::hosts::{HostSpec, Speed};
 use framewright_kernel::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
 use framewright_kernel::job::{Costs, Job, JobSpec, LayerSpec, TaskSpec};
 use framewright_kernel::policy::{Limits, Pace, Policy};
-use framewright_kernel::sim::{World, simulate};
+use framewright_kernel::sim::{Faults, Rng, Shape, Trace, World, simulate};
 use framewright_kernel::time::{Span, Time};
 
 /// What one slot of the benchmark has to do.
@@ -39,25 +49,24 @@ struct Bench {
     actions: Vec<Action>,
 }
 
-fn job(tasks: u32, layers: u16, kept: bool, policy: Policy) -> Job {
-    let frames = (tasks / u32::from(layers)) as i32;
-    let set = FrameSet::range(Frame(1), Frame(frames)).expect("a range");
-    let layer = |layer: u16| {
-        set.iter()
-            .map(move |frame| TaskSpec::new(LayerId(layer), frame))
-    };
+fn job(tasks: u32, kept: bool, interval: Span) -> Job {
+    let set = FrameSet::range(Frame(1), Frame(tasks as i32)).expect("a range");
+    let task = |frame| TaskSpec::new(LayerId(0), frame);
     Job::new(JobSpec {
-        layers: vec![LayerSpec::default(); usize::from(layers)],
-        tasks: (0..layers).flat_map(layer).collect(),
+        layers: vec![LayerSpec::default()],
+        tasks: set.iter().map(task).collect(),
         costs: Costs {
             load: Span::from_secs(60),
             call: Span::ZERO,
             frame: Span::from_secs(20),
         },
         kept,
-        policy,
+        policy: Policy::Auto,
         limits: Limits::default(),
-        pace: Pace::default(),
+        pace: Pace {
+            dispatch_interval: interval,
+            ..Pace::default()
+        },
         first_segment: SegmentId(1),
     })
     .expect("a job")
@@ -140,8 +149,8 @@ impl Bench {
     }
 }
 
-fn events(tasks: u32, slots: u32) {
-    let farm = Farm::new(job(tasks, 1, true, Policy::Auto), hosts(slots));
+fn events(tasks: u32, slots: u32) -> Row {
+    let farm = Farm::new(job(tasks, true, Span::ZERO), hosts(slots));
     let bytes = farm.bytes() as f64 / f64::from(tasks);
     let mut bench = Bench {
         farm,
@@ -166,50 +175,187 @@ fn events(tasks: u32, slots: u32) {
     }
     let seconds = began.elapsed().as_secs_f64();
     let most = bench.farm.bytes() as f64 / f64::from(tasks);
-    println!(
-        "{tasks:>9} {slots:>6} {:>10} {:>12.0} {:>9.0} {:>8.1}",
-        bench.events,
-        bench.events as f64 / seconds,
-        seconds * 1e9 / bench.events as f64,
-        bytes.max(most),
-    );
+    Row {
+        tasks,
+        slots,
+        kind: "farm alone, kept",
+        seconds,
+        events: bench.events,
+        bytes: bytes.max(most),
+        note: String::new(),
+    }
 }
 
-fn plan(tasks: u32, slots: u32, kept: bool) {
-    let (job, hosts) = (job(tasks, 1, kept, Policy::Auto), hosts(slots));
+/// One line of the table.
+struct Row {
+    tasks: u32,
+    slots: u32,
+    kind: &'static str,
+    seconds: f64,
+    events: u64,
+    /// Of the farm's own state, a task.
+    bytes: f64,
+    note: String,
+}
+
+impl Row {
+    fn print(&self) {
+        let Row {
+            tasks,
+            slots,
+            kind,
+            seconds,
+            events,
+            bytes,
+            note,
+        } = self;
+        let rate = *events as f64 / seconds;
+        let each = seconds * 1e6 / *events as f64;
+        println!(
+            "| {kind} | {tasks} | {slots} | {seconds:.3} | {events} | {rate:.0} | {each:.2} | {bytes:.1} | {note} |"
+        );
+    }
+}
+
+/// What became of a simulated run.
+fn note(trace: &Trace) -> String {
+    let Trace {
+        segments,
+        cuts,
+        loads,
+        ..
+    } = trace;
+    format!("{} segments, {cuts} cuts, {loads} loads", segments.len())
+}
+
+fn plan(tasks: u32, slots: u32, kept: bool) -> Row {
+    let (job, hosts) = (job(tasks, kept, Span::ZERO), hosts(slots));
     let began = Instant::now();
     let world = World::predicted(&job, &hosts);
-    let trace = simulate(world, Farm::new(job, hosts)).expect("a world without faults");
+    let farm = Farm::new(job, hosts);
+    let bytes = farm.bytes() as f64 / f64::from(tasks);
+    let trace = simulate(world, farm).expect("a world without faults");
+    Row {
+        tasks,
+        slots,
+        kind: if kept { "plan, kept" } else { "plan, reloaded" },
+        seconds: began.elapsed().as_secs_f64(),
+        events: trace.events,
+        bytes,
+        note: note(&trace),
+    }
+}
+
+/// The same farm, which knows the mean cost and nothing of speeds.
+fn unknown(tasks: u32, slots: u32, kept: bool) -> Row {
+    let job = job(tasks, kept, Span::ZERO);
+    let mut rng = Rng::new(1);
+    let shape = Shape::Lognormal { deviation: 0.6 };
+    let mean = job.costs().frame.as_secs_f64();
+    let factors = shape.factors(tasks, &mut rng);
+    let costs = factors.map(|factor| Span::from_secs_f64(mean * factor));
+    let world = World {
+        costs: costs.collect(),
+        speeds: (0..slots).map(|_| rng.between(0.5, 4.0)).collect(),
+        loads: vec![job.costs().load; slots as usize],
+        start_delay: Span::ZERO,
+        faults: Faults {
+            seed: 1,
+            host_losses_per_hour: 0.02,
+            host_notice: Span::from_secs(30),
+            host_away: Span::from_secs(870),
+            ..Faults::default()
+        },
+    };
+    let equal = vec![HostSpec::default(); slots as usize];
+    let began = Instant::now();
+    let farm = Farm::new(job, equal);
+    let bytes = farm.bytes() as f64 / f64::from(tasks);
+    let trace = simulate(world, farm).expect("a world whose hosts come back");
+    Row {
+        tasks,
+        slots,
+        kind: if kept {
+            "simulate, kept"
+        } else {
+            "simulate, reloaded"
+        },
+        seconds: began.elapsed().as_secs_f64(),
+        events: trace.events,
+        bytes,
+        note: note(&trace),
+    }
+}
+
+/// The lower bound, of equal costs and of lognormal ones, on hosts of eight speeds.
+fn bound(tasks: u32, slots: u32, interval: Span) {
+    let job = job(tasks, true, interval);
+    let hosts = hosts(slots);
+    let mut rng = Rng::new(1);
+    let lognormal = Shape::Lognormal { deviation: 0.6 }.factors(tasks, &mut rng);
+    let lognormal: Vec<Span> = lognormal.map(|f| Span::from_secs_f64(20.0 * f)).collect();
+    let equal = vec![Span::from_secs(20); tasks as usize];
+    let speeds: Vec<f64> = hosts.iter().map(|host| host.speed.as_f64()).collect();
+    let loads = vec![Span::from_secs(60); hosts.len()];
+    let seconds = |costs: &[Span]| {
+        let judged = Judged {
+            costs,
+            speeds: &speeds,
+            loads: &loads,
+        };
+        let began = Instant::now();
+        std::hint::black_box(lower_bound(&job, &hosts, judged).expect("all tasks fit"));
+        began.elapsed().as_secs_f64()
+    };
     println!(
-        "{tasks:>9} {slots:>6} {:>10} {:>9.3} {:>9} {:>9}",
-        if kept { "kept" } else { "reloaded" },
-        began.elapsed().as_secs_f64(),
-        trace.segments.len(),
-        trace.cuts,
+        "| {tasks} | {slots} | {} | {:.4} | {:.4} |",
+        interval.as_secs_f64(),
+        seconds(&equal),
+        seconds(&lognormal)
     );
 }
 
 fn main() {
-    println!("the farm alone");
-    println!("    tasks  slots     events     events/s  ns/event  B/task");
-    for (tasks, slots) in [
-        (10_000, 500),
-        (100_000, 500),
-        (1_000_000, 500),
-        // Few slots: long segments.
-        (100_000, 2),
-    ] {
-        events(tasks, slots);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let named = |word: &str| words.iter().any(|given| given == word);
+    let kinds = ["alone", "plan", "simulate", "bound"];
+    let wanted = |word: &str| named(word) || !kinds.iter().any(|kind| named(kind));
+    let sizes = [10_000, 100_000, 1_000_000];
+    let mut places: Vec<(u32, u32)> = [500, 10_000]
+        .into_iter()
+        .flat_map(|slots| sizes.map(|tasks| (tasks, slots)))
+        .collect();
+    places.retain(|(tasks, slots)| !named("small") || (*tasks < 1_000_000 && *slots < 10_000));
+    if kinds[..3].iter().any(|kind| wanted(kind)) {
+        println!(
+            "| what | tasks | slots | seconds | events | events/s | µs an event | bytes a task | |"
+        );
+        println!("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |");
     }
-    println!("\nplan: the farm and its simulated world");
-    println!("    tasks  slots       mode   seconds  segments      cuts");
-    for (tasks, slots) in [
-        (10_000, 100),
-        (100_000, 500),
-        (1_000_000, 2_000),
-        (1_000_000, 10_000),
+    if wanted("alone") {
+        // Few slots: long segments.
+        let few = [(100_000, 2)];
+        for (tasks, slots) in places.iter().copied().chain(few) {
+            events(tasks, slots).print();
+        }
+    }
+    for (word, run) in [
+        ("plan", plan as fn(u32, u32, bool) -> Row),
+        ("simulate", unknown),
     ] {
-        plan(tasks, slots, true);
-        plan(tasks, slots, false);
+        for kept in [true, false] {
+            for (tasks, slots) in places.iter().copied().filter(|_| wanted(word)) {
+                run(tasks, slots, kept).print();
+            }
+        }
+    }
+    if wanted("bound") {
+        println!("\n| lower bound: tasks | slots | send each, s | equal costs, s | lognormal, s |");
+        println!("| ---: | ---: | ---: | ---: | ---: |");
+        for (tasks, slots) in places {
+            for interval in [Span::ZERO, Span::from_secs(5)] {
+                bound(tasks, slots, interval);
+            }
+        }
     }
 }

@@ -1,27 +1,39 @@
 //! The lower bound: no schedule of whole tasks can end sooner.
 //!
-//! The largest of
+//! The i-th slot to be sent to begins to load at bᵢ + δ: one send every d, never more scenes being
+//! loaded at once than allowed, δ from a send to the start. A slot of speed s that loads for L is
+//! ready at r = bᵢ + δ + L; what it is sent later can only delay it. The bound is the largest of
 //!
-//! * (a) the smallest T with Σ sᵢ·max(0, T − rᵢ) ≥ Σ cⱼ, where the i-th slot of speed sᵢ is ready at
-//!   rᵢ = i·d + δ + Lᵢ: one send every d, δ from a send to the start, Lᵢ for its first load. Taken
-//!   over all tasks, and over the tasks of each set of layers with the slots that may take them;
-//! * (b) maxⱼ minᵢ (δ + Lᵢ + cⱼ/sᵢ): the longest task on the slot that is best for it;
-//! * (c) the longest path through `after`, every task on the fastest slot that may take it, behind
-//!   the shortest δ + Lᵢ;
-//! * (d) where slots are alike: the smallest T with Σ ⌊sᵢ·(T − rᵢ) / min cⱼ⌋ ≥ the number of tasks,
-//!   for tasks are whole.
+//! * (a) the smallest T with Σ sᵢ·max(0, T − rᵢ) ≥ Σ cⱼ: work against capacity;
+//! * (b) the same for the k longest tasks, which are on at most k slots, for every k up to the
+//!   number of slots (Horvath, Lam and Sethi's bound for machines of unlike speed, with loads);
+//! * (c) maxⱼ minᵢ (δ + Lᵢ + cⱼ/sᵢ): the longest task on the slot that is best for it;
+//! * (d) the smallest T by which slots can end k whole tasks, if each slot had the shortest ones
+//!   among the k longest for itself, for many k: with all tasks it is what equal tasks really take,
+//!   with fewer it is what dear ones take, of which a slot holds few;
+//! * (e) the longest path through `after`, every task on the fastest slot that may take it, behind
+//!   the shortest δ + Lᵢ.
 //!
-//! Slots are counted fastest first and loads shortest first, independently of each other. Where the
-//! fast slots are not those that load quickly, that grants the schedule a slot better than any
-//! there is, so the bound stays a bound (rearrangement inequality); where they are, it is the sum
-//! above as it stands.
+//! (a) to (d) are taken over all tasks, and over those that only some of the hosts may take.
+//!
+//! In (a) and (b) slots are counted fastest first and loads shortest first, independently of each
+//! other. Where the fast slots are not those that load quickly, that grants the schedule a slot
+//! better than any there is, so the bound stays a bound (rearrangement inequality); where they are,
+//! it is the sum above as it stands. (a) is taken a second time with the slots as they are and no
+//! waiting for turns.
 //!
 //! It knows nothing of the farm's policy and shares no code with it, so that it can judge it.
+
+mod assignment;
+mod level;
+mod whole;
+mod works;
 
 use crate::hosts::HostSpec;
 use crate::ids::{HostId, LayerId, TaskId};
 use crate::job::{Job, Scope};
 use crate::time::Span;
+use works::Works;
 
 /// What is known of costs and hosts: predictions before a run, measurements after it.
 #[derive(Clone, Copy, Debug)]
@@ -56,11 +68,8 @@ pub fn predicted_bound(job: &Job, hosts: &[HostSpec]) -> Option<Span> {
     lower_bound(job, hosts, judged)
 }
 
-/// Steps of a search for a level: what is left is a millionth of a millionth.
-const HALVINGS: u32 = 40;
-
 /// A slot that may take something.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Server {
     speed: f64,
     load: f64,
@@ -72,36 +81,96 @@ struct Server {
 /// When `judged` does not cover all tasks and hosts.
 #[must_use]
 pub fn lower_bound(job: &Job, hosts: &[HostSpec], judged: Judged<'_>) -> Option<Span> {
-    assert_eq!(judged.costs.len(), job.task_count() as usize);
-    assert!(judged.speeds.len() == hosts.len() && judged.loads.len() == hosts.len());
-    let pace = job.pace();
-    let (interval, delay) = (
-        pace.dispatch_interval.as_secs_f64(),
-        pace.start_delay.as_secs_f64(),
-    );
-    let groups = groups(job, hosts, judged);
-    if groups
-        .iter()
-        .any(|group| group.work > 0.0 && group.servers.is_empty())
-    {
-        return None;
-    }
-    let mut bound = longest_path(job, &groups, judged.costs);
-    for group in &groups {
-        let level = level(group.work_within, &group.servers, interval);
-        bound = bound
-            .max(level)
-            .max(longest_task(group))
-            .max(whole_level(group, interval));
-    }
-    let work = groups.iter().map(|group| group.work).sum();
-    let all = servers(job, hosts, judged, |_| true);
-    bound = bound.max(level(work, &all, interval));
+    let bound = Clauses::new(job, hosts, judged)?.largest();
     Some(if bound > 0.0 {
-        Span::from_secs_f64(bound + delay)
+        Span::from_secs_f64(bound + job.pace().start_delay.as_secs_f64())
     } else {
         Span::ZERO
     })
+}
+
+/// What each part of the bound says, without δ.
+#[derive(Clone, Copy, Debug, Default)]
+struct Clauses {
+    /// (a).
+    work: f64,
+    /// (b).
+    few: f64,
+    /// (c).
+    task: f64,
+    /// (d); the largest of the others where it is not above them.
+    whole: f64,
+    /// (e).
+    path: f64,
+}
+
+impl Clauses {
+    fn new(job: &Job, hosts: &[HostSpec], judged: Judged<'_>) -> Option<Clauses> {
+        assert_eq!(judged.costs.len(), job.task_count() as usize);
+        assert!(judged.speeds.len() == hosts.len() && judged.loads.len() == hosts.len());
+        let groups = groups(job, hosts, judged);
+        let stranded = |group: &Group| group.servers.is_empty() && group.has_work;
+        if groups.iter().any(stranded) {
+            return None;
+        }
+        let mut clauses = Clauses {
+            path: longest_path(job, &groups, judged.costs),
+            ..Clauses::default()
+        };
+        for group in &groups {
+            clauses.hold(job, &group.servers, group.layers_within(&groups), judged);
+        }
+        let all = servers(hosts, judged, &used(job, hosts));
+        if groups.iter().all(|group| group.servers.len() < all.len()) {
+            let layers = (0..job.layers().len()).map(LayerId::at).collect();
+            clauses.hold(job, &all, layers, judged);
+        }
+        Some(clauses)
+    }
+
+    /// These layers can only be rendered on these slots.
+    fn hold(&mut self, job: &Job, servers: &[Server], layers: Vec<LayerId>, judged: Judged<'_>) {
+        let ranges = layers
+            .iter()
+            .map(|layer| job.layers()[layer.index()].range());
+        let costs = ranges.map(|range| &judged.costs[range.start as usize..range.end as usize]);
+        let works = Works::new(costs.flatten());
+        if works.count() == 0 || servers.is_empty() {
+            return;
+        }
+        let begins = begins(job, servers);
+        self.work = self.work.max(level::all(&works, servers, &begins));
+        self.few = self.few.max(level::few(&works, servers, &begins));
+        self.task = self.task.max(longest_task(works.longest(), servers));
+        // Only where it is above all others it is worth finding.
+        self.whole = whole::raised(self.largest(), &works, servers, &begins);
+    }
+
+    fn largest(self) -> f64 {
+        let parts = [self.work, self.few, self.task, self.whole, self.path];
+        parts.into_iter().fold(0.0, f64::max)
+    }
+}
+
+/// When the first, the second, … slot to be sent to can begin to load, without δ.
+fn begins(job: &Job, servers: &[Server]) -> Vec<f64> {
+    let pace = job.pace();
+    let interval = pace.dispatch_interval.as_secs_f64();
+    let shortest = shortest_load(servers);
+    let begin = |place: usize| {
+        let sent = place as f64 * interval;
+        // So many rounds of loads have ended before this one begins.
+        let rounds = pace
+            .loads_max
+            .map_or(0, |most| place / most.max(1) as usize);
+        sent.max(rounds as f64 * shortest)
+    };
+    (0..servers.len()).map(begin).collect()
+}
+
+fn shortest_load(servers: &[Server]) -> f64 {
+    let loads = servers.iter().map(|server| server.load);
+    loads.fold(f64::INFINITY, f64::min)
 }
 
 /// Layers that the same hosts may take.
@@ -109,14 +178,16 @@ struct Group {
     layers: Vec<LayerId>,
     hosts: Vec<HostId>,
     servers: Vec<Server>,
-    /// Seconds of its own layers, at speed 1.
-    work: f64,
-    /// Seconds of all layers that only hosts of this group may take.
-    work_within: f64,
-    longest: f64,
-    /// The shortest, and how many there are, leaving out those that cost nothing.
-    shortest: f64,
-    count: f64,
+    has_work: bool,
+}
+
+impl Group {
+    /// All layers that only hosts of this group may take.
+    fn layers_within(&self, groups: &[Group]) -> Vec<LayerId> {
+        let own = |host: &HostId| self.hosts.binary_search(host).is_ok();
+        let within = groups.iter().filter(|other| other.hosts.iter().all(own));
+        within.flat_map(|group| &group.layers).copied().collect()
+    }
 }
 
 fn groups(job: &Job, hosts: &[HostSpec], judged: Judged<'_>) -> Vec<Group> {
@@ -128,141 +199,58 @@ fn groups(job: &Job, hosts: &[HostSpec], judged: Judged<'_>) -> Vec<Group> {
             .collect();
         let range = layer.range();
         let costs = &judged.costs[range.start as usize..range.end as usize];
-        let work: f64 = costs.iter().map(|cost| cost.as_secs_f64()).sum();
-        let longest = costs.iter().max().map_or(0.0, |cost| cost.as_secs_f64());
-        let paid = || costs.iter().filter(|cost| **cost > Span::ZERO);
-        let shortest = paid()
-            .min()
-            .map_or(f64::INFINITY, |cost| cost.as_secs_f64());
-        let count = paid().count() as f64;
+        let has_work = costs.iter().any(|cost| *cost > Span::ZERO);
         match groups.iter_mut().find(|group| group.hosts == able) {
             Some(group) => {
                 group.layers.push(LayerId::at(index));
-                group.work += work;
-                group.longest = group.longest.max(longest);
-                group.shortest = group.shortest.min(shortest);
-                group.count += count;
+                group.has_work |= has_work;
             }
             None => groups.push(Group {
                 layers: vec![LayerId::at(index)],
-                servers: servers(job, hosts, judged, |host| able.contains(&host)),
+                servers: servers(hosts, judged, &able),
                 hosts: able,
-                work,
-                work_within: 0.0,
-                longest,
-                shortest,
-                count,
+                has_work,
             }),
         }
-    }
-    for index in 0..groups.len() {
-        let within = |other: &&Group| {
-            let own = &groups[index].hosts;
-            other
-                .hosts
-                .iter()
-                .all(|host| own.binary_search(host).is_ok())
-        };
-        groups[index].work_within = groups.iter().filter(within).map(|group| group.work).sum();
     }
     groups
 }
 
-fn servers(
-    job: &Job,
-    hosts: &[HostSpec],
-    judged: Judged<'_>,
-    wanted: impl Fn(HostId) -> bool,
-) -> Vec<Server> {
-    let used = |host: &HostSpec| {
+/// Hosts that may take any layer at all.
+fn used(job: &Job, hosts: &[HostSpec]) -> Vec<HostId> {
+    let used = |host: &HostId| {
         let mut layers = job.layers().iter();
-        layers.any(|layer| host.can_take(layer.memory(), layer.tags()))
+        layers.any(|layer| hosts[host.index()].can_take(layer.memory(), layer.tags()))
     };
-    (0..hosts.len())
-        .filter(|host| wanted(HostId::at(*host)) && used(&hosts[*host]))
-        .flat_map(|host| {
-            let server = Server {
-                speed: judged.speeds[host],
-                load: judged.loads[host].as_secs_f64(),
-            };
-            (0..hosts[host].slots).map(move |_| server)
-        })
-        .collect()
+    (0..hosts.len()).map(HostId::at).filter(used).collect()
 }
 
-/// (a), without δ.
-fn level(work: f64, servers: &[Server], interval: f64) -> f64 {
-    if work <= 0.0 {
-        return 0.0;
-    }
-    let mut speeds: Vec<f64> = servers.iter().map(|server| server.speed).collect();
-    let mut loads: Vec<f64> = servers.iter().map(|server| server.load).collect();
-    speeds.sort_by(|a, b| b.total_cmp(a));
-    loads.sort_by(f64::total_cmp);
-    let (mut capacity, mut needed) = (0.0, work);
-    let mut level = f64::INFINITY;
-    for (place, (speed, load)) in speeds.iter().zip(&loads).enumerate() {
-        let ready = place as f64 * interval + load;
-        if ready >= level {
-            break;
-        }
-        capacity += speed;
-        needed += speed * ready;
-        level = needed / capacity;
-    }
-    level
-}
-
-/// (b), without δ.
-fn longest_task(group: &Group) -> f64 {
-    if group.longest <= 0.0 {
-        return 0.0;
-    }
-    let end = |server: &Server| server.load + group.longest / server.speed;
-    group.servers.iter().map(end).fold(f64::INFINITY, f64::min)
-}
-
-/// (d), without δ: the smallest T by which slots could end as many tasks as there are, if each were as short as
-/// the shortest: nearer than (a) where all cost the same, as tasks are whole. Only where every
-/// slot is as fast and loads as long as the others, so that it does not matter who begins.
-fn whole_level(group: &Group, interval: f64) -> f64 {
-    let Some(first) = group.servers.first() else {
-        return 0.0;
+fn servers(hosts: &[HostSpec], judged: Judged<'_>, wanted: &[HostId]) -> Vec<Server> {
+    let servers = |host: &HostId| {
+        let server = Server {
+            speed: judged.speeds[host.index()],
+            load: judged.loads[host.index()].as_secs_f64(),
+        };
+        (0..hosts[host.index()].slots).map(move |_| server)
     };
-    let alike = |server: &Server| server.speed == first.speed && server.load == first.load;
-    if group.count == 0.0 || !group.servers.iter().all(alike) {
-        return 0.0;
-    }
-    let each = group.shortest / first.speed;
-    let done = |level: f64| -> f64 {
-        let part = |place: usize| (level - first.load - place as f64 * interval) / each;
-        // A hair's breadth below a whole number is that number.
-        let parts = (0..group.servers.len()).map(|place| (part(place) + 1e-6).floor().max(0.0));
-        parts.sum()
-    };
-    let (mut low, mut high) = (0.0, first.load + (group.count + 1.0) * each);
-    for _ in 0..HALVINGS {
-        let middle = (low + high) / 2.0;
-        if done(middle) < group.count {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    low
+    wanted.iter().flat_map(servers).collect()
 }
 
 /// (c), without δ.
+fn longest_task(longest: f64, servers: &[Server]) -> f64 {
+    let end = |server: &Server| server.load + longest / server.speed;
+    servers.iter().map(end).fold(f64::INFINITY, f64::min)
+}
+
+/// (e), without δ.
 fn longest_path(job: &Job, groups: &[Group], costs: &[Span]) -> f64 {
     let fastest = |layer: LayerId| {
         let group = groups.iter().find(|group| group.layers.contains(&layer));
         let speeds = group.into_iter().flat_map(|group| &group.servers);
         speeds.map(|server| server.speed).fold(0.0, f64::max)
     };
-    let servers = groups.iter().flat_map(|group| &group.servers);
-    let load = servers
-        .map(|server| server.load)
-        .fold(f64::INFINITY, f64::min);
+    let loads = groups.iter().map(|group| shortest_load(&group.servers));
+    let load = loads.fold(f64::INFINITY, f64::min);
     // When each task ends at best, counted from the first picture's beginning.
     let mut ends = vec![0.0_f64; costs.len()];
     let mut layer_ends = vec![0.0_f64; job.layers().len()];

@@ -61,7 +61,7 @@ use crate::hosts::{HostSpec, SLOTS_MAX};
 use crate::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
 use crate::job::{Job, Layer};
 use crate::policy::Policy;
-use crate::time::Time;
+use crate::time::{Span, Time};
 use blame::{Licence, Trouble};
 use class::Class;
 use curve::Curve;
@@ -73,6 +73,9 @@ use queue::Queue;
 use slots::{Host, Slot, Work};
 use tasks::{PHASES, Row};
 use waiting::Waiting;
+
+/// Layers of fewer tasks are not scouted: all of it is under way at once.
+const SCOUTED: usize = 12;
 
 /// A job on its hosts.
 #[derive(Clone, Debug)]
@@ -86,6 +89,9 @@ pub struct Farm {
     /// The last share of each class, while it holds.
     solved: Vec<Option<Solved>>,
     learned: Learned,
+
+    /// First, middle and last task of layers whose costs nobody knows: they go first.
+    scouts: Vec<TaskId>,
 
     /// How many tasks are in each phase.
     counts: [u32; PHASES],
@@ -194,6 +200,7 @@ impl Farm {
             solved: vec![None; classes.len()],
             classes,
             learned,
+            scouts: scouts(&job),
             counts: [0; PHASES],
             live: Live::new(),
             idle: BTreeSet::new(),
@@ -465,7 +472,9 @@ impl Farm {
             layer.queue.bulk.insert(task);
         } else if self.trouble.contains_key(&task) {
             layer.queue.retry.insert(task);
-        } else if self.job.priority().binary_search(&task).is_ok() {
+        } else if self.job.priority().binary_search(&task).is_ok()
+            || self.scouts.binary_search(&task).is_ok()
+        {
             layer.queue.urgent.insert(task);
         } else {
             layer.queue.bulk.insert(task);
@@ -513,6 +522,34 @@ fn waiting(job: &Job, layer: &Layer) -> Waiting {
     } else {
         Waiting::new(range)
     }
+}
+
+/// Tasks that tell early what all the others will cost: the ends and the middle of each layer whose
+/// costs are all the same guess. Where the user wants some first, those tell it. Only where a slot
+/// takes a little at a time: a whole share is a sample of the layer anyway and begins in the middle
+/// of each stretch, and a scout in it would only make it unlike the others.
+fn scouts(job: &Job) -> Vec<TaskId> {
+    let rare = job.pace().dispatch_interval > Span::ZERO;
+    if job.policy() != Policy::Auto || !job.is_kept() || rare {
+        return Vec::new();
+    }
+    let mut scouts = Vec::new();
+    for layer in job.layers() {
+        let range = layer.range();
+        let wanted = job.priority().iter().any(|task| range.contains(&task.0));
+        let mut units = range.clone().map(|task| job.units(task..task + 1));
+        let first = units.next();
+        if range.len() < SCOUTED
+            || layer.is_undivided()
+            || wanted
+            || units.any(|u| Some(u) != first)
+        {
+            continue;
+        }
+        let middle = range.start + range.len() as u32 / 2;
+        scouts.extend([range.start, middle, range.end - 1].map(TaskId));
+    }
+    scouts
 }
 
 /// The layer at a place in the job's list.

@@ -12,14 +12,28 @@ pub enum Policy {
     Even,
     /// This many tasks a segment; 0 = each layer undivided. Nothing is cut.
     Fixed(u32),
-    /// Between `min` and `max` tasks a segment: larger when few slots are free, smaller for slow
-    /// hosts, raised towards `max` when a segment would last under a minute; `min` 0 = each layer
-    /// undivided. Nothing is cut.
+    /// Royal Render's "sequence divide": between `min` and `max` tasks a segment, larger when few
+    /// slots are free, smaller for slow hosts, raised towards `max` when a segment would last under
+    /// a minute with its load; `min` 0 = each layer undivided. Nothing is cut.
     RoyalRender {
         /// Fewest tasks a segment.
         min: u32,
         /// Most tasks a segment.
         max: u32,
+    },
+    /// Guided self-scheduling (Polychronopoulos and Kuck, IEEE Transactions on Computers C-36,
+    /// 1987): ⌈R/P⌉ of the R tasks left, on P slots. Nothing is cut.
+    Guided,
+    /// Factoring, in the form that asks for no deviation (FAC2: Hummel, Schonberg and Flynn,
+    /// Communications of the ACM 35, 1992): batches of P segments of ⌈R/2P⌉ tasks each. Nothing
+    /// is cut.
+    Factoring,
+    /// Open Job Description's task chunking with a target runtime (RFC 0001, and the loop of
+    /// `openjd run`): the target over what a task took so far, loads included, for it knows of no
+    /// loads; damped until ten tasks have ended. Nothing is cut.
+    OpenJd {
+        /// How long a segment shall last.
+        target: Span,
     },
 }
 
@@ -27,7 +41,11 @@ impl Policy {
     /// Whether it asks for all tasks of a layer in one segment.
     pub(crate) fn is_undivided(self) -> bool {
         match self {
-            Policy::Auto | Policy::Even => false,
+            Policy::Auto
+            | Policy::Even
+            | Policy::Guided
+            | Policy::Factoring
+            | Policy::OpenJd { .. } => false,
             Policy::Fixed(size) => size == 0,
             Policy::RoyalRender { min, .. } => min == 0,
         }
@@ -37,7 +55,12 @@ impl Policy {
     pub(crate) fn cuts(self) -> bool {
         match self {
             Policy::Auto => true,
-            Policy::Even | Policy::Fixed(_) | Policy::RoyalRender { .. } => false,
+            Policy::Even
+            | Policy::Fixed(_)
+            | Policy::RoyalRender { .. }
+            | Policy::Guided
+            | Policy::Factoring
+            | Policy::OpenJd { .. } => false,
         }
     }
 }

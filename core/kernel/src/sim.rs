@@ -10,14 +10,18 @@
 mod audit;
 mod clock;
 mod faults;
+mod patience;
 mod rng;
 mod runner;
+mod shape;
 mod trace;
 mod world;
 
 pub use audit::{Auditor, Violation};
 pub use faults::Faults;
+pub use patience::Neglect;
 pub use rng::Rng;
+pub use shape::{Shape, ShapeError, misjudged};
 pub use trace::{Trace, TraceSegment};
 pub use world::World;
 
@@ -36,6 +40,14 @@ pub enum SimError {
         at: Time,
         /// Which.
         violation: Violation,
+    },
+    /// Something was left undone.
+    #[error("at {at}: {neglect}")]
+    Neglect {
+        /// When.
+        at: Time,
+        /// What.
+        neglect: Neglect,
     },
     /// The farm's state is broken.
     #[error("at {at}: {broken}")]
@@ -66,7 +78,8 @@ pub fn simulate(world: World, farm: Farm) -> Result<Trace, SimError> {
     Runner::new(world, farm, false).run()
 }
 
-/// As [`simulate`], checking all of the farm's state after each event. Slow: for tests.
+/// As [`simulate`], checking all of the farm's state after each event, and that nothing is left
+/// undone. Slow: for tests.
 pub fn simulate_checked(world: World, farm: Farm) -> Result<Trace, SimError> {
     Runner::new(world, farm, true).run()
 }

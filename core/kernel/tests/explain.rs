@@ -327,7 +327,7 @@ fn a_host_that_loads_too_long_is_not_worth_it() {
             over: at(140)
         }
     );
-    // The same of a task that waits: a kept renderer gets one half after the other.
+    // The same of a task that waits: a kept renderer gets one after the other.
     let mut spec = job(4);
     spec.kept = true;
     let mut script = Script::new(spec, vec![HostSpec::default(), late]);
@@ -336,12 +336,12 @@ fn a_host_that_loads_too_long_is_not_worth_it() {
     let waits: Vec<u32> = waits
         .filter(|task| matches!(standing(&script, *task), Standing::Ready { .. }))
         .collect();
-    assert_eq!(waits.len(), 2);
+    assert_eq!(waits.len(), 3);
     assert_eq!(hold(&script, waits[0]), None);
     assert_eq!(
         reasons(&script, waits[0]),
         [
-            HostReason::Busy { free: at(100) },
+            HostReason::Busy { free: at(80) },
             HostReason::NotWorthIt {
                 ready: at(10_000),
                 over: at(140)

@@ -494,6 +494,30 @@ fn an_undivided_layer_goes_to_one_slot_in_one_segment_even_after_a_failure() {
 }
 
 #[test]
+fn an_undivided_layer_goes_without_a_frame_that_is_given_up_when_all_is_quiet() {
+    let mut spec = job(2);
+    spec.limits.retries = 0;
+    spec.layers.push(LayerSpec {
+        undivided: true,
+        ..layer(0, Scope::Frame)
+    });
+    script::add_tasks(&mut spec, 1, 2);
+    let mut script = Script::new(spec, vec![HostSpec::default()]);
+    assert_eq!(script.all_up(), [(0, vec![0, 1])]);
+    script.render(1, 0);
+    script.begin(1, 1);
+    script.rendered(1, 1);
+    script.over(1);
+    assert_eq!(script.sent(), [], "its second frame may still come");
+    script.tell(Event::CommitFailed {
+        segment: SegmentId(1),
+        task: TaskId(1),
+        disk_full: false,
+    });
+    assert_eq!(script.sent(), [(0, vec![2])]);
+}
+
+#[test]
 fn what_no_host_can_take_is_given_up_with_its_reason() {
     let mut spec = job(1);
     spec.layers.push(LayerSpec {

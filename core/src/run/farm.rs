@@ -7,7 +7,7 @@ use framewright_kernel::frames::Frame;
 use framewright_kernel::hosts::{Bytes, HostSpec, Speed, TagSet};
 use framewright_kernel::ids::{LayerId, SegmentId};
 use framewright_kernel::job::{Costs, Job as KernelJob, JobSpec, LayerSpec, TaskSpec};
-use framewright_kernel::policy::{Limits, Pace, Policy as KernelPolicy};
+use framewright_kernel::policy::{Limits, Pace};
 use framewright_kernel::time::Span;
 use framewright_plugin_api::data::{Abilities, Basis, Cost, Scene};
 
@@ -41,8 +41,7 @@ pub(super) fn make(job: &Job, state: &JobState, done: &[bool]) -> Result<Farm, S
 pub(super) fn farm(prepared: &Prepared, past: Option<Past<'_>>) -> Result<Farm, String> {
     let tags = Tags::of(&prepared.request)?;
     let job = KernelJob::new(spec(prepared, &tags, past)?).map_err(|error| error.to_string())?;
-    let inspection = &prepared.inspection;
-    let job = if takes_lists(&inspection.description.can, &inspection.scene) {
+    let job = if in_lists(prepared) {
         job.in_lists()
     } else {
         job
@@ -50,8 +49,13 @@ pub(super) fn farm(prepared: &Prepared, past: Option<Past<'_>>) -> Result<Farm, 
     Ok(Farm::new(job, hosts(prepared)?))
 }
 
+/// The job of a settled request, as before its start.
+pub(crate) fn job_spec(prepared: &Prepared) -> Result<JobSpec, String> {
+    spec(prepared, &Tags::of(&prepared.request)?, None)
+}
+
 /// The hosts of a settled request.
-pub(super) fn hosts(prepared: &Prepared) -> Result<Vec<HostSpec>, String> {
+pub(crate) fn hosts(prepared: &Prepared) -> Result<Vec<HostSpec>, String> {
     let tags = Tags::of(&prepared.request)?;
     Ok(prepared
         .request
@@ -98,7 +102,7 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
         tasks,
         costs: costs(scene, remembered),
         kept: is_kept(prepared),
-        policy: policy(request),
+        policy: policy(request).into(),
         limits: Limits {
             retries: u8::try_from(request.retries).unwrap_or(u8::MAX),
             task_limit: request.task_limit_s.map(Span::from_secs_f64),
@@ -158,6 +162,12 @@ fn is_kept(prepared: &Prepared) -> bool {
     inspection.description.can.sticky && !inspection.scene.reloaded && !forbidden
 }
 
+/// Whether the job's segments may be lists, where its renderer ends with each of them.
+pub(crate) fn in_lists(prepared: &Prepared) -> bool {
+    let inspection = &prepared.inspection;
+    takes_lists(&inspection.description.can, &inspection.scene)
+}
+
 /// Whether a segment of a renderer that ends with it may hold any frames in any order: the adapter
 /// promises so, and the scene, where it has to be loaded for each segment, does not need its frames
 /// one after the other.
@@ -181,15 +191,11 @@ fn costs(scene: &Scene, remembered: Option<&Remembered>) -> Costs {
     }
 }
 
-fn policy(request: &Request) -> KernelPolicy {
+/// How a request's segments are sized: `--segment` is Royal Render's rule.
+pub(crate) fn policy(request: &Request) -> Policy {
     match (request.policy, request.segment) {
-        (Policy::Even, _) => KernelPolicy::Even,
-        (Policy::Fixed(count), _) => KernelPolicy::Fixed(count),
-        (Policy::Auto, Some(size)) => KernelPolicy::RoyalRender {
-            min: size.min,
-            max: size.max,
-        },
-        (Policy::Auto, None) => KernelPolicy::Auto,
+        (Policy::Auto, Some(size)) => Policy::RoyalRender(size),
+        (policy, _) => policy,
     }
 }
 

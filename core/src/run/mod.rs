@@ -7,17 +7,20 @@
 
 mod activity;
 mod checks;
+mod compare;
 mod controller;
 mod effects;
 mod explain;
-mod farm;
+pub(crate) mod farm;
 mod hosts;
 mod job;
 mod left;
+mod load_share;
 mod measured;
 mod plan;
 mod prepare;
 mod remembered;
+mod saturation;
 mod segment;
 mod session;
 mod slots;
@@ -31,9 +34,11 @@ use std::time::Duration;
 use thiserror::Error;
 
 pub use activity::{ActivityError, Concluded, Question, inspect, probe};
+pub use compare::{CompareHosts, Comparison, compare};
 pub use plan::{Plan, PlanError, PlannedSegment, Predicted, plan};
 pub use prepare::{Inspection, PrepareError, Prepared, inspect_scene, prepare};
 pub use remembered::Remembered;
+pub use saturation::{Saturation, TypicalSegment};
 pub use start::{RenderError, render, resume};
 pub use tasks::{TaskFacts, TaskList};
 

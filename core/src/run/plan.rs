@@ -10,6 +10,9 @@ use thiserror::Error;
 
 use super::farm;
 use super::prepare::Prepared;
+use super::saturation::{
+    FarmBounds, PlannedWorld, Saturation, TypicalSegment, length_advice, saturation,
+};
 
 /// A job of more tasks than this is not planned when it is rendered: nobody shall wait for a number
 /// that only says afterwards how good the plan was.
@@ -38,6 +41,10 @@ pub struct Plan {
     pub segments: Vec<PlannedSegment>,
     /// Sums.
     pub predicted: Predicted,
+    /// How many slots the farm's limits can feed; absent where it has none.
+    pub saturation: Option<Saturation>,
+    /// What is to be said about the sizes that were chosen.
+    pub warnings: Vec<String>,
 }
 
 /// A segment as it is expected.
@@ -95,7 +102,10 @@ pub fn plan(prepared: &Prepared) -> Result<Plan, PlanError> {
     let farm = farm::farm(prepared, None).map_err(PlanError::Job)?;
     let bound = predicted_bound(farm.job(), &hosts).ok_or(PlanError::NoHost)?;
     let world = World::predicted(farm.job(), &hosts);
+    let planned = PlannedWorld::of(&world, hosts.iter().map(|host| host.slots));
+    let job = farm.job().clone();
     let trace = simulate(world, farm)?;
+    let typical = TypicalSegment::of(&trace, &job, &planned);
     let slots: Vec<(&str, u32)> = prepared
         .request
         .hosts
@@ -124,7 +134,20 @@ pub fn plan(prepared: &Prepared) -> Result<Plan, PlanError> {
             }
         })
         .collect();
+    let limits = prepared.request.limits;
+    let bounds = FarmBounds {
+        interval_s: limits.dispatch_interval_s,
+        loads_max: limits.loads_max,
+        slots: hosts.iter().map(|host| host.slots).sum(),
+        tasks: job.task_count(),
+    };
+    let policy = farm::policy(&prepared.request);
+    let saturation = typical.and_then(|typical| saturation(bounds, typical, policy));
+    let length = typical.and_then(|typical| length_advice(bounds, &typical, policy));
+    let hunger = saturation.as_ref().and_then(|told| told.advice.clone());
     Ok(Plan {
+        warnings: length.into_iter().chain(hunger).collect(),
+        saturation,
         segments,
         predicted: Predicted {
             makespan_s: trace.makespan.as_secs_f64(),

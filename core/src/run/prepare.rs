@@ -15,6 +15,7 @@ use super::Surroundings;
 use super::activity::{self, ActivityError, Concluded, Question};
 use super::remembered::{Remembered, remember};
 use super::tasks::TaskList;
+use super::{farm, load_share};
 use crate::adapters::{
     AdapterFault, ChooseError, Loaded, SettingsError, Wanted as WantedAdapter, check_settings,
     choose, find_adapters,
@@ -257,6 +258,7 @@ pub async fn prepare(
     let inspection = inspect_scene(around, &request).await?;
     let mut prepared = settle(request, inspection, typed_frames)?;
     remember(around, &mut prepared);
+    limit_load_share(&mut prepared);
     Ok(prepared)
 }
 
@@ -312,6 +314,24 @@ fn settle(
         remembered: None,
         leaves_history: false,
     })
+}
+
+/// Takes slots away that would spend more time on loading than the user wants, by what is known of
+/// loads and costs, and says so.
+fn limit_load_share(prepared: &mut Prepared) {
+    let Some(share) = prepared.request.max_load_share else {
+        return;
+    };
+    // What the kernel refuses is said by who asks it to plan or to render.
+    let (Ok(spec), Ok(specs)) = (farm::job_spec(prepared), farm::hosts(prepared)) else {
+        return;
+    };
+    let mut hosts = prepared.request.hosts.clone();
+    let Some(told) = load_share::limit(share, spec, &specs, &mut hosts) else {
+        return;
+    };
+    prepared.render_on(hosts);
+    prepared.warnings.push(told);
 }
 
 /// Memory is a hard limit, and that of this machine need not be asked for over a link.

@@ -56,6 +56,8 @@ pub struct Remembered {
     pub(super) costs: Vec<Option<Vec<f64>>>,
     /// For each host of the job.
     pub(super) hosts: Vec<RememberedHost>,
+    /// All that the scene is known on, by which that follows the job's hosts.
+    known: Vec<RecalledHost>,
 }
 
 /// What is remembered of one host.
@@ -140,12 +142,15 @@ impl Remembered {
             load_s: load_s.map(|load_s| load_s + warm_up),
             warm_up_s: warm_up,
             costs,
-            hosts: hosts
-                .iter()
-                .map(|host| of_host(host, &recalled.hosts, warm_up))
-                .collect(),
+            hosts: of_hosts(hosts, &recalled.hosts, warm_up),
+            known: recalled.hosts.clone(),
         })
     }
+}
+
+fn of_hosts(hosts: &[HostEntry], known: &[RecalledHost], warm_up_s: f64) -> Vec<RememberedHost> {
+    let of_one = |host| of_host(host, known, warm_up_s);
+    hosts.iter().map(of_one).collect()
 }
 
 /// `warm_up_s` is what comes on top of a load on a host of speed 1.
@@ -169,6 +174,15 @@ fn of_host(host: &HostEntry, known: &[RecalledHost], warm_up_s: f64) -> Remember
 }
 
 impl Prepared {
+    /// Renders on other hosts, or on other slots of them. What is remembered goes by the place and
+    /// the slots of a host, so that both change together or not at all.
+    pub(crate) fn render_on(&mut self, hosts: Vec<HostEntry>) {
+        if let Some(remembered) = &mut self.remembered {
+            remembered.hosts = of_hosts(&hosts, &remembered.known, remembered.warm_up_s);
+        }
+        self.request.hosts = hosts;
+    }
+
     /// How much of what a load on this host is expected to take passes in the first task.
     ///
     /// A load is one number to the kernel, which must not load anew without counting all of it. What
@@ -306,6 +320,7 @@ mod tests {
             tags: Vec::new(),
             speed: 1.0,
             programs: BTreeMap::new(),
+            cost_per_hour: None,
         }
     }
 

@@ -129,7 +129,12 @@ pub async fn render(
             return Err(error);
         }
     };
-    let warnings = prepared.warnings.clone();
+    let mut warnings = prepared.warnings.clone();
+    if farm::policy(&prepared.request).is_sized() {
+        // Where no plan can be made, the kernel will say so.
+        let planned = super::plan::plan(&prepared);
+        warnings.extend(planned.into_iter().flat_map(|plan| plan.warnings));
+    }
     let job = Job {
         scratch: scratch(around, &folder, &prepared),
         prepared,

@@ -34,11 +34,13 @@ pub(crate) fn plan(scene: &Path) -> JobPlan {
                 tags: Vec::new(),
                 speed: 1.0,
                 programs: BTreeMap::new(),
+                cost_per_hour: Some(0.85),
             }],
             limits: FarmLimits {
                 dispatch_interval_s: 0.5,
                 loads_max: Some(8),
             },
+            max_load_share: Some(0.3),
             settings: BTreeMap::from([("samples".to_owned(), "4".to_owned())]),
             retries: 2,
             task_limit_s: Some(60.0),

@@ -6,7 +6,7 @@
 //! again. So a frame that is late is believed to end soon where all frames cost about the same,
 //! and to take long where some were seen to.
 
-use super::learn::{CLASSES, class, class_end};
+use super::learn::{CLASSES, class};
 use crate::time::Span;
 
 /// The one more that is counted is taken to go on for this part of its age.
@@ -16,8 +16,8 @@ const GROWTH: u32 = 16;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Beyond {
-    /// How many of each class; empty before the first.
-    counts: Vec<u32>,
+    /// How many of each class, and the sum of their costs; empty before the first.
+    classes: Vec<(u32, f64)>,
     /// Of the classes above each: how many, and the sum of their costs.
     above: Vec<(f64, f64)>,
     count: u32,
@@ -33,10 +33,11 @@ fn class_of(cost: f64) -> usize {
 impl Beyond {
     /// A task's cost, relative to its estimate.
     pub fn add(&mut self, cost: f64) {
-        if self.counts.is_empty() {
-            self.counts.resize(CLASSES, 0);
+        if self.classes.is_empty() {
+            self.classes.resize(CLASSES, (0, 0.0));
         }
-        self.counts[class_of(cost)] += 1;
+        let class = &mut self.classes[class_of(cost)];
+        *class = (class.0 + 1, class.1 + cost);
         self.count += 1;
         if self.count >= self.next {
             self.next = self.count + (self.count / GROWTH).max(1);
@@ -47,12 +48,10 @@ impl Beyond {
     fn sum_up(&mut self) {
         let (mut many, mut sum) = (0.0, 0.0);
         self.above.resize(CLASSES, (0.0, 0.0));
-        for (class, count) in self.counts.iter().enumerate().rev() {
+        for (class, (count, costs)) in self.classes.iter().enumerate().rev() {
             self.above[class] = (many, sum);
-            let end = class_end(class).as_secs_f64();
-            // The middle of a class whose width is an eighth of where it begins.
             many += f64::from(*count);
-            sum += f64::from(*count) * end * 0.94;
+            sum += costs;
         }
     }
 

@@ -5,6 +5,7 @@
 //!   task one attempt.
 //! * A task goes to a host where it has not failed, as long as one is there that takes work. After
 //!   [`Fault::OutOfMemory`] it goes to a host with more memory, as long as one is there.
+//! * A task that fails on a second host is itself to blame, and both hosts are acquitted.
 //! * [`REST_AFTER`] failures of different tasks without a success in between send a host to rest,
 //!   twice as long each time. A host that is lost failed once, whatever it had begun.
 //! * A missing licence stops all sending for a while, and counts nothing.
@@ -84,9 +85,13 @@ impl Farm {
     fn retry(&mut self, task: TaskId, host: Option<HostId>, fault: Fault) {
         let failures = self.count_failure(task);
         if let Some(host) = host {
-            self.remember(task, host, fault);
+            let elsewhere = self.remember(task, host, fault);
+            if elsewhere {
+                // Where it failed does not matter: it is the task.
+                self.acquit(task);
+            }
             // A loss is blamed on the host once, not once for each task that it had begun.
-            if fault != Fault::HostLost {
+            if fault != Fault::HostLost && !elsewhere {
                 self.blame_host(host, task);
             }
         }
@@ -101,16 +106,33 @@ impl Farm {
         }
     }
 
-    fn remember(&mut self, task: TaskId, host: HostId, fault: Fault) {
+    /// Returns whether the task had failed on another host before.
+    fn remember(&mut self, task: TaskId, host: HostId, fault: Fault) -> bool {
         let memory = self.hosts[host.index()].spec.memory;
         let trouble = self.trouble.entry(task).or_default();
         trouble.hosts.retain(|other| *other != host);
+        let elsewhere = !trouble.hosts.is_empty();
         if trouble.hosts.len() == HOSTS_MAX {
             trouble.hosts.remove(0);
         }
         trouble.hosts.push(host);
         if fault == Fault::OutOfMemory {
             trouble.memory = trouble.memory.max(memory);
+        }
+        elsewhere
+    }
+
+    /// Hosts are not to blame for a task that fails on others, too.
+    fn acquit(&mut self, task: TaskId) {
+        let Some(trouble) = self.trouble.get(&task) else {
+            return;
+        };
+        for host in &trouble.hosts {
+            let host = &mut self.hosts[host.index()];
+            if host.last_failed == Some(task) {
+                host.last_failed = None;
+                host.streak = host.streak.saturating_sub(1);
+            }
         }
     }
 

@@ -17,6 +17,9 @@ const PASSES: u32 = 3;
 /// Tasks that are chosen afterwards to fill up what is left.
 const FITTED: u32 = 2;
 
+/// A task that takes longer than there is room for by this part of it is taken all the same: the
+/// dearest ones would wait for nothing else.
+const OVER_PART: f64 = 0.02;
 /// Segments of so many tasks are made of what costs most, as far as is known.
 const FEW: u32 = 2;
 
@@ -185,7 +188,7 @@ impl Farm {
             return false;
         }
         let rank = if queue.bulk.is_dearest_first() {
-            let fits = (room / self.seconds(layer, 1)).round() as u64;
+            let fits = (room * (1.0 + OVER_PART) / self.seconds(layer, 1)).round() as u64;
             self.rank_below(layer, fits).min(count - 1)
         } else if let Some(rank) = curve.dearest_waiting(&queue.bulk) {
             rank

@@ -9,6 +9,8 @@ use crate::job::Job;
 pub(super) struct Class {
     /// Ascending.
     pub hosts: Vec<HostId>,
+    /// In the order in which slots are given their tasks, the fastest slots first: what has the
+    /// longest way to the end of the job comes first.
     pub layers: Vec<LayerId>,
 }
 
@@ -30,6 +32,13 @@ pub(super) fn classes(job: &Job, hosts: &[HostSpec]) -> (Vec<Class>, Vec<usize>)
             }),
         }
     }
+    let ways = ways(job);
+    for class in &mut classes {
+        let way = |layer: &LayerId| ways[layer.index()];
+        class
+            .layers
+            .sort_by(|a, b| way(b).total_cmp(&way(a)).then(a.cmp(b)));
+    }
     let slots = |host: &HostId| u64::from(hosts[host.index()].slots);
     classes.sort_by_key(|class| class.hosts.iter().map(slots).sum::<u64>());
     let mut class_of = vec![0; job.layers().len()];
@@ -39,6 +48,25 @@ pub(super) fn classes(job: &Job, hosts: &[HostSpec]) -> (Vec<Class>, Vec<usize>)
         }
     }
     (classes, class_of)
+}
+
+/// Of each layer: seconds of a task of it and of one of each layer behind it, on the longest such
+/// way (the "upward rank" of Topcuoglu, Hariri and Wu's HEFT, 2002). Of layers that nothing waits
+/// for, that is just how heavy they are.
+fn ways(job: &Job) -> Vec<f64> {
+    let mut ways = vec![0.0_f64; job.layers().len()];
+    let order = job.layers_in_order();
+    for id in order.into_iter().rev() {
+        let layer = job.layer(id);
+        let range = layer.range();
+        let own = job.units(range.clone()) as f64 * 1e-6 / range.len().max(1) as f64;
+        let behind = layer
+            .before()
+            .iter()
+            .map(|before| ways[before.layer.index()]);
+        ways[id.index()] = own + behind.fold(0.0, f64::max);
+    }
+    ways
 }
 
 impl Class {

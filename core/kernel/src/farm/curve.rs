@@ -36,6 +36,8 @@ pub(super) struct Curve {
     dearest: Vec<u16>,
     /// Those of them before this one had nothing left that waits.
     cursor: usize,
+    /// Relative cost of each stretch, summed up from the first; empty as long as there is no curve.
+    sums: Vec<f64>,
 }
 
 impl Curve {
@@ -47,6 +49,7 @@ impl Curve {
             next: FROM,
             dearest: Vec::new(),
             cursor: 0,
+            sums: Vec::new(),
         }
     }
 
@@ -83,12 +86,35 @@ impl Curve {
         let costs: Vec<f64> = (0..self.bins())
             .map(|bin| WHOLE * whole + (1.0 - WHOLE) * near(&known, bin))
             .collect();
+        let mut sum = 0.0;
+        self.sums = std::iter::once(0.0)
+            .chain(costs.iter().map(|cost| {
+                sum += cost;
+                sum
+            }))
+            .collect();
         self.cursor = 0;
         self.dearest = (0..costs.len() as u16).collect();
         self.dearest.sort_by(|a, b| {
             let (a, b) = (costs[usize::from(*a)], costs[usize::from(*b)]);
             b.total_cmp(&a)
         });
+    }
+
+    /// Mean cost of a run of tasks, relative to their estimate; `None` as long as nobody knows.
+    pub fn mean(&self, first: TaskId, last: TaskId) -> Option<f64> {
+        let (bins, len) = (self.bins() as f64, self.range.len() as f64);
+        let place = |task: u32| f64::from(task - self.range.start) * bins / len;
+        let up_to = |place: f64| {
+            let bin = (place as usize).min(self.sums.len() - 2);
+            let part = place - bin as f64;
+            self.sums[bin] + part * (self.sums[bin + 1] - self.sums[bin])
+        };
+        if self.sums.is_empty() {
+            return None;
+        }
+        let (from, to) = (place(first.0), place(last.0 + 1));
+        Some((up_to(to) - up_to(from)) / (to - from))
     }
 
     /// A task waits again, somewhere.
@@ -161,6 +187,24 @@ mod tests {
         let mut curve = Curve::new(10..110);
         curve.add(TaskId(10), 1.0, 1.0);
         assert_eq!(curve.dearest().count(), 0);
+    }
+
+    #[test]
+    fn a_run_costs_what_its_stretches_cost() {
+        let mut curve = Curve::new(100..1100);
+        assert_eq!(curve.mean(TaskId(100), TaskId(1099)), None);
+        for place in 0..1000 {
+            let cost = if place < 500 { 1.0 } else { 3.0 };
+            curve.add(TaskId(100 + place), cost, 1.0);
+        }
+        let mean = |first, last| curve.mean(TaskId(first), TaskId(last)).unwrap();
+        assert!((mean(100, 1099) - 2.0).abs() < 0.1);
+        assert!((mean(150, 450) - 1.15).abs() < 0.05, "{}", mean(150, 450));
+        assert!(
+            (mean(1099, 1099) - 2.85).abs() < 0.05,
+            "{}",
+            mean(1099, 1099)
+        );
     }
 
     #[test]

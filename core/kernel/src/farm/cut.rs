@@ -8,16 +8,19 @@
 use super::dispatch::MANY;
 use super::share::Order;
 use super::slots::{Cutting, Segment, Stage, Work};
-use super::{Farm, ends};
+use super::{Farm, LayerState, ends};
 use crate::event::Action;
-use crate::ids::{LayerId, SlotId, TaskId};
+use crate::ids::{LayerId, SegmentId, SlotId, TaskId};
 use crate::time::Time;
 
 /// A cut must end the work earlier by this part of the time that it takes the thief.
 const GAIN_PART: f64 = 0.05;
 /// And by this part of the load that the thief has to do.
 const LOAD_PRICE: f64 = 0.4;
-const HORIZON_PART: f64 = 0.01;
+/// And by this part of all the time of the job, at the thief's end.
+const WHOLE_PRICE: f64 = 0.01;
+/// What of these two is asked for where costs are known.
+const KNOWN_PART: f64 = 0.25;
 /// A stage that takes longer than predicted is taken to need this part of its age still.
 const OVERDUE_PART: f64 = 0.25;
 
@@ -76,8 +79,22 @@ impl Farm {
             return 0.0;
         };
         let speed = self.speed(slot);
-        let untouched = self.seconds(segment.layer, segment.units) / speed;
+        let untouched = segment.units as f64 * 1e-6 * self.relative(segment) / speed;
         untouched + self.stage_remaining(slot, segment, speed)
+    }
+
+    /// What the untouched tasks of a segment cost, relative to their estimates: of a run of tasks
+    /// what the curve says of that stretch, of a sample what the layer costs in general.
+    fn relative(&self, segment: &Segment) -> f64 {
+        let LayerState { curve, .. } = &self.layers[segment.layer.index()];
+        let untouched = &segment.tasks[segment.next..];
+        let run = match untouched {
+            [first, .., last] if last.0.wrapping_sub(first.0) as usize == untouched.len() - 1 => {
+                curve.mean(*first, *last)
+            }
+            _ => None,
+        };
+        run.unwrap_or_else(|| self.learned.scale(segment.layer.index()))
     }
 
     fn stage_remaining(&self, slot: SlotId, segment: &Segment, speed: f64) -> f64 {
@@ -178,18 +195,26 @@ impl Farm {
                 continue;
             }
             let split = self.split(victim, thief)?;
-            let pace = self.job.pace();
-            let cost = pace.dispatch_interval.as_secs_f64() / 2.0
-                + GAIN_PART * split.thief_s
-                + LOAD_PRICE * self.load_ahead(thief)
-                + if self.load_ahead(thief) > 2.0 * pace.start_delay.as_secs_f64() {
-                    HORIZON_PART * (self.now.as_secs_f64() + split.thief_s)
-                } else {
-                    0.0
-                };
+            let cost = self.price(layer, thief, split.thief_s);
             return (split.gain > cost).then_some((victim, split.keep));
         }
         None
+    }
+
+    /// Seconds by which a cut must let the work end sooner. A thief that has to load pays for that
+    /// in machine time: what a guess promises must be worth it, in relation to the load and to all
+    /// of the job; of known costs a quarter of that is enough.
+    fn price(&self, layer: LayerId, thief: SlotId, thief_s: f64) -> f64 {
+        let pace = self.job.pace();
+        let send = pace.dispatch_interval.as_secs_f64() / 2.0 + GAIN_PART * thief_s;
+        let load = self.load_ahead(thief) - pace.start_delay.as_secs_f64();
+        if load <= 0.0 {
+            return send;
+        }
+        let known = self.layers[layer.index()].queue.bulk.is_dearest_first();
+        let whole = self.now.as_secs_f64() + thief_s;
+        let loaded = LOAD_PRICE * load + WHOLE_PRICE * whole;
+        send + if known { loaded * KNOWN_PART } else { loaded }
     }
 
     /// Where victim and thief end together, in whole tasks.
@@ -198,7 +223,7 @@ impl Farm {
         let host = self.slots[thief.index()].host;
         let before = self.remaining(victim);
         let start = self.load_ahead(thief);
-        let unit = self.seconds(segment.layer, 1);
+        let unit = self.relative(segment) * 1e-6;
         let (slow, fast) = (unit / self.speed(victim), unit / self.speed(thief));
         let mut best: Option<Split> = None;
         let mut moved = 0;
@@ -227,15 +252,26 @@ impl Farm {
     }
 
     pub(super) fn cut(&mut self, victim: SlotId, keep: usize, thief: SlotId) {
-        let Some(segment) = self.slots[victim.index()].segment_mut() else {
-            return;
-        };
-        segment.cut = Some(Cutting { thief: Some(thief) });
+        if let Some(victim) = self.ask_back(victim, keep, Some(thief)) {
+            self.idle.remove(&thief);
+            self.slots[thief.index()].work = Work::Thief { victim };
+        }
+    }
+
+    /// Asks a segment to keep only so many of its tasks; the others are for that slot, or for
+    /// anybody.
+    pub(super) fn ask_back(
+        &mut self,
+        victim: SlotId,
+        keep: usize,
+        thief: Option<SlotId>,
+    ) -> Option<SegmentId> {
+        let segment = self.slots[victim.index()].segment_mut()?;
+        segment.cut = Some(Cutting { thief });
         let segment = segment.id;
         self.touch_end(victim);
-        self.idle.remove(&thief);
-        self.slots[thief.index()].work = Work::Thief { victim: segment };
         let keep = u32::try_from(keep).expect("a segment holds at most all tasks of a job");
         self.actions.push(Action::Cut { segment, keep });
+        Some(segment)
     }
 }

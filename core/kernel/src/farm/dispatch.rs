@@ -78,6 +78,19 @@ fn shares(wanted: &Wanted, reaches: &[Reach]) -> Vec<f64> {
     reaches.iter().map(share).collect()
 }
 
+/// Slots that fall idle together cannot be sent to together.
+fn queue_up(busy: &mut [Reach], interval: f64) {
+    if interval <= 0.0 {
+        return;
+    }
+    busy.sort_by(|a, b| a.ready.total_cmp(&b.ready));
+    let mut free = 0.0;
+    for reach in busy {
+        reach.ready = reach.ready.max(free);
+        free = reach.ready + interval;
+    }
+}
+
 impl Farm {
     pub(super) fn dispatch(&mut self) {
         if self.idle.is_empty() || self.now < self.licence.until || self.now < self.send_after {
@@ -274,6 +287,7 @@ impl Farm {
                 });
             }
         }
+        queue_up(&mut reaches[idle.len()..], interval);
         (reaches, latest)
     }
 
@@ -324,9 +338,12 @@ impl Farm {
                 };
                 shares.into_iter().zip(reaches).map(part).collect()
             }
-            Policy::Even | Policy::Fixed(_) | Policy::RoyalRender { .. } => {
-                self.sizes(class, count, each, reaches)
-            }
+            Policy::Even
+            | Policy::Fixed(_)
+            | Policy::RoyalRender { .. }
+            | Policy::Guided
+            | Policy::Factoring
+            | Policy::OpenJd { .. } => self.sizes(class, count, each, reaches),
         }
     }
 

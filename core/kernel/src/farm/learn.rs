@@ -83,6 +83,8 @@ struct LayerCosts {
     /// Finished tasks by the logarithm of what they took on a host of speed 1; empty until the
     /// first one.
     classes: Vec<u32>,
+    /// Seconds of the longest of them.
+    longest: f64,
     /// The class in which the middle one of them lies, and how many lie below it.
     middle: usize,
     below: u32,
@@ -126,6 +128,8 @@ struct HostCosts {
 #[derive(Clone, Debug)]
 pub(super) struct Learned {
     job: Sums,
+    /// Seconds that slots spent loading and rendering, as it was.
+    spent: f64,
     layers: Vec<LayerCosts>,
     hosts: Vec<HostCosts>,
     /// Seconds from a send to the first task of a loaded renderer, and from the end of a last task
@@ -145,12 +149,14 @@ impl Learned {
             sums: Sums::default(),
             ratios: Ratios::default(),
             classes: Vec::new(),
+            longest: 0.0,
             middle: 0,
             below: 0,
             beyond: Beyond::default(),
         };
         Learned {
             job: Sums::default(),
+            spent: 0.0,
             send_s: delay.as_secs_f64(),
             tell_s: 0.0,
             layers: vec![none; layers],
@@ -168,6 +174,7 @@ impl Learned {
 
     pub fn rendered(&mut self, layer: usize, host: usize, estimated: Span, took: Span) {
         let (estimated, took) = (estimated.as_secs_f64(), took.as_secs_f64());
+        self.spent += took;
         let normal = took * self.hosts[host].declared;
         self.job.add(normal, estimated);
         self.layers[layer].sums.add(normal, estimated);
@@ -179,6 +186,7 @@ impl Learned {
         let ratio = took * self.speed(host) / estimated;
         let costs = &mut self.layers[layer];
         costs.count(Span::from_secs_f64(normal));
+        costs.longest = costs.longest.max(normal);
         if estimated > 0.0 {
             costs.ratios.add(ratio);
             costs.beyond.add(ratio);
@@ -194,6 +202,7 @@ impl Learned {
     }
 
     pub fn loaded(&mut self, host: usize, took: Span) {
+        self.spent += took.as_secs_f64();
         let costs = &mut self.hosts[host];
         costs.loads = costs.loads.saturating_add(1);
         // The first real load replaces the guess; later ones move a running mean.
@@ -257,6 +266,12 @@ impl Learned {
         (self.job.tasks > 0).then(|| self.job.took / f64::from(self.job.tasks))
     }
 
+    /// How many tasks ended, and the seconds that slots spent on each, loads included.
+    pub fn spent(&self) -> Option<(u32, f64)> {
+        let tasks = self.job.tasks;
+        (tasks > 0).then(|| (tasks, self.spent / f64::from(tasks)))
+    }
+
     /// How many tasks of a layer have ended.
     pub fn ended(&self, layer: usize) -> u32 {
         self.layers[layer].sums.tasks
@@ -279,6 +294,11 @@ impl Learned {
         self.layers[layer].sums.tasks == MEDIAN_FROM
     }
 
+    /// Seconds of a layer's longest finished task on a host of speed 1.
+    pub fn longest(&self, layer: usize) -> f64 {
+        self.layers[layer].longest
+    }
+
     /// Median seconds of a layer's finished tasks on a host of speed 1, once there are enough.
     pub fn median(&self, layer: usize) -> Option<f64> {
         let LayerCosts { sums, middle, .. } = &self.layers[layer];
@@ -296,7 +316,7 @@ pub(super) fn class(took: Span) -> usize {
 }
 
 /// The upper edge of a class: what is made of it is a limit, and errs on the generous side.
-pub(super) fn class_end(class: usize) -> Span {
+fn class_end(class: usize) -> Span {
     let doublings = class >> CLASS_BITS;
     let part = (class & ((1 << CLASS_BITS) - 1)) as u64 + 1;
     Span::from_micros((((1 << CLASS_BITS) + part) << doublings).div_ceil(1 << CLASS_BITS))

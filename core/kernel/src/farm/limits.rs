@@ -1,8 +1,9 @@
 //! How long a renderer may take.
 //!
 //! A task's limit is what the user said, or ten times its layer's running median (longer for
-//! slower hosts and for tasks estimated above the mean), at least a minute; before
-//! five tasks of the layer have ended there is none. A load, and any other silence between two
+//! slower hosts and for tasks estimated above the mean), and four times the longest that ended, at
+//! least a minute; before five tasks of the layer have ended there is none. A made-up limit is
+//! doubled with each failure of its task, so that a frame that really is so dear comes through. A load, and any other silence between two
 //! tasks, may take ten times the declared load, at least ten minutes.
 
 use super::Farm;
@@ -13,6 +14,8 @@ use crate::time::{Span, Time};
 
 /// A task may take this many times the median.
 const MEDIANS: f64 = 10.0;
+/// And this many times what the longest took.
+const LONGEST: f64 = 4.0;
 /// Shortest limit that is made up for a task.
 const TASK_MIN: Span = Span::from_secs(60);
 /// A load may take this many times what was declared.
@@ -32,8 +35,11 @@ impl Farm {
         let range = self.job.layer(layer).range();
         let mean = self.job.units(range.clone()) as f64 / range.len() as f64;
         let heavy = (self.units(task) as f64 / mean).max(1.0);
-        let limit = Span::from_secs_f64(MEDIANS * median * heavy / speed.min(1.0));
-        Some(limit.max(TASK_MIN))
+        let longest = self.learned.longest(layer.index());
+        let usual = (MEDIANS * median).max(LONGEST * longest) * heavy / speed.min(1.0);
+        let limit = Span::from_secs_f64(usual).max(TASK_MIN);
+        let failures = u32::from(self.rows[task.index()].failures).min(10);
+        Some(limit.times(1 << failures))
     }
 
     pub(super) fn load_limit(&self) -> Span {

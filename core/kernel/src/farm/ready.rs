@@ -65,6 +65,8 @@ impl Farm {
             self.set_phase(task, Phase::GivenUp);
             self.trouble.remove(&task);
             self.lost.insert(task, reason);
+            // A layer that is not divided may have waited for it, and goes without it now.
+            self.stirred = true;
             self.actions.push(Action::GiveUp { task, reason });
             if let Some(holder) = self.rows[task.index()].lease() {
                 self.stop_if_lost(holder);

@@ -4,6 +4,7 @@ use super::slots::{Presence, Stage, Work};
 use super::tasks::Phase;
 use super::{Farm, Mode};
 use crate::event::Outcome;
+use crate::hosts::HostSpec;
 use crate::ids::{HostId, SegmentId, SlotId, TaskId};
 use crate::job::Job;
 use crate::time::{Span, Time};
@@ -109,6 +110,12 @@ impl Farm {
         }
     }
 
+    /// Whether tasks are still sent: the job is neither over nor being stopped.
+    #[must_use]
+    pub fn takes_work(&self) -> bool {
+        matches!(self.mode, Mode::Running)
+    }
+
     /// How many tasks are where.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -165,6 +172,15 @@ impl Farm {
     #[must_use]
     pub fn host_of(&self, slot: SlotId) -> HostId {
         self.slots[slot.index()].host
+    }
+
+    /// What a host was described as.
+    ///
+    /// # Panics
+    /// When the farm has no such host.
+    #[must_use]
+    pub fn spec(&self, host: HostId) -> &HostSpec {
+        &self.hosts[host.index()].spec
     }
 
     /// One slot.

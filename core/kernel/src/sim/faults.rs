@@ -20,8 +20,10 @@ pub struct Faults {
     pub dies: f64,
     /// An attempt never ends.
     pub hangs: f64,
-    /// An attempt takes ten times as long.
+    /// An attempt takes longer,
     pub slow: f64,
+    /// this many times as long; 0 = ten times.
+    pub slow_times: f64,
     /// A rendered picture is told of again later, under the same segment.
     pub doubled: f64,
     /// A commit fails.
@@ -71,6 +73,7 @@ impl Faults {
             dies: some(0.2),
             hangs: some(0.1),
             slow: some(0.2),
+            slow_times: 0.0,
             doubled: some(0.5),
             commit_fails: some(0.2),
             disk_full: some(0.02),

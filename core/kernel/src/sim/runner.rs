@@ -1,11 +1,14 @@
 //! Lets a farm and a world talk, in virtual time, and notes what comes of it.
 
 mod machines;
+#[cfg(test)]
+mod tests;
 
 use super::clock::Clock;
-use super::{Auditor, Faults, Rng, SimError, Trace, TraceSegment, World};
+use super::patience::Patience;
+use super::{Auditor, Faults, Neglect, Rng, SimError, Trace, TraceSegment, World};
 use crate::Farm;
-use crate::event::{Action, Event, Outcome, StopReason};
+use crate::event::{Action, Event, Outcome, SendReason, StopReason};
 use crate::ids::{HostId, SegmentId, SlotId, TaskId};
 use crate::time::{Span, Time};
 use machines::{SimHost, SimSlot};
@@ -54,6 +57,7 @@ pub(super) struct Runner {
     rng: Rng,
     now: Time,
     auditor: Option<Auditor>,
+    patience: Option<Patience>,
     actions: Vec<Action>,
     trace: Trace,
     busy: u32,
@@ -74,6 +78,10 @@ impl Runner {
             rng: Rng::new(world.faults.seed),
             now: Time::ZERO,
             auditor,
+            patience: checked.then(|| {
+                let message = Span::from_secs_f64(world.faults.message_s_max);
+                Patience::new(&farm, message)
+            }),
             actions: Vec::new(),
             trace: Trace {
                 outcome: Outcome::Interrupted,
@@ -86,6 +94,7 @@ impl Runner {
                 busy_mean: 0.0,
                 slots_used: 0,
                 cuts: 0,
+                copies: 0,
                 committed: 0,
                 given_up: 0,
                 events: 0,
@@ -182,6 +191,7 @@ impl Runner {
                 self.take(happening);
                 self.act()?;
             }
+            self.settle()?;
         }
         for segment in &mut self.trace.segments {
             if segment.end == OPEN {
@@ -200,6 +210,18 @@ impl Runner {
         };
         self.trace.slots_used = self.used.iter().filter(|used| **used).count() as u32;
         Ok(self.trace)
+    }
+
+    /// Nothing may render any more, where nothing is on its way that could end it.
+    fn settle(&self) -> Result<(), SimError> {
+        let runs = |slot: &SlotId| self.slots[slot.index()].run.is_some();
+        match self.farm.slots().find(runs) {
+            Some(slot) if self.clock.next().is_none() => Err(SimError::Neglect {
+                at: self.now,
+                neglect: Neglect::LostSlot { slot },
+            }),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A delay of a message, none where the world has none.
@@ -354,9 +376,20 @@ impl Runner {
             }
             self.actions = actions;
             if idle {
-                return Ok(());
+                return self.watch();
             }
         }
+    }
+
+    fn watch(&mut self) -> Result<(), SimError> {
+        let at = self.now;
+        let watched = self
+            .patience
+            .as_mut()
+            .map(|patience| patience.watch(&self.farm));
+        watched
+            .unwrap_or(Ok(()))
+            .map_err(|neglect| SimError::Neglect { at, neglect })
     }
 
     fn audit(&mut self, actions: &[Action]) -> Result<(), SimError> {
@@ -383,8 +416,10 @@ impl Runner {
                 segment,
                 slot,
                 leases,
-                reason: _,
+                reason,
             } => {
+                let copy = matches!(reason, SendReason::Copy { .. });
+                self.trace.copies += u32::from(copy);
                 let tasks = leases.into_iter().map(|(task, _)| task).collect();
                 self.start(segment, slot, tasks);
             }

@@ -42,6 +42,8 @@ pub struct Trace {
     pub slots_used: u32,
     /// How many cuts were asked for.
     pub cuts: u32,
+    /// How many late tasks were tried on a second slot.
+    pub copies: u32,
     /// Tasks in their place at the end.
     pub committed: u32,
     /// Tasks given up.

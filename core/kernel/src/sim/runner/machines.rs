@@ -6,6 +6,9 @@ use crate::ids::{HostId, SegmentId, SlotId, TaskId};
 use crate::sim::TraceSegment;
 use crate::time::{Span, Time};
 
+/// How much longer a slow attempt takes where nobody says.
+const SLOW_TIMES: f64 = 10.0;
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct SimHost {
     pub up: bool,
@@ -176,7 +179,10 @@ impl Runner {
         let mut seconds = cost / self.world.speeds[host.index()];
         let fate = self.fate();
         match fate {
-            Fate::Succeeds if self.chance(self.world.faults.slow) => seconds *= 10.0,
+            Fate::Succeeds if self.chance(self.world.faults.slow) => {
+                let times = self.world.faults.slow_times;
+                seconds *= if times > 0.0 { times } else { SLOW_TIMES };
+            }
             Fate::Fails(_) | Fate::Dies => seconds *= self.rng.unit(),
             Fate::Succeeds | Fate::Hangs => {}
         }
