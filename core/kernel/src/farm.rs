@@ -24,6 +24,7 @@ mod blame;
 mod carve;
 mod check;
 mod class;
+mod committing;
 mod copy;
 mod curve;
 mod cut;
@@ -64,6 +65,7 @@ use crate::policy::Policy;
 use crate::time::{Span, Time};
 use blame::{Licence, Trouble};
 use class::Class;
+use committing::Committing;
 use curve::Curve;
 use dispatch::Solved;
 use ends::Ends;
@@ -102,7 +104,7 @@ pub struct Farm {
     /// Those of them that were not since the last round.
     fallen: Vec<SlotId>,
     /// Whose picture is on its way to its final place.
-    committing: BTreeMap<TaskId, SegmentId>,
+    committing: Committing,
     /// The second slot of tasks that two slots have.
     copies: BTreeMap<TaskId, SlotId>,
     /// Tasks that were copied once.
@@ -115,6 +117,8 @@ pub struct Farm {
     lost: BTreeMap<TaskId, GiveUpReason>,
     /// When to look whether a running segment has been silent for too long.
     deadlines: BTreeSet<(Time, SlotId)>,
+    /// The first of them; asked for with every event.
+    first_deadline: Option<Time>,
     /// Until when hosts rest, and were to rest.
     resting: BTreeSet<(Time, HostId)>,
     /// Segments sent to cold slots that have not loaded yet.
@@ -205,13 +209,14 @@ impl Farm {
             live: Live::new(),
             idle: BTreeSet::new(),
             fallen: Vec::new(),
-            committing: BTreeMap::new(),
+            committing: Committing::default(),
             copies: BTreeMap::new(),
             copied: BTreeSet::new(),
             ends: None,
             trouble: BTreeMap::new(),
             lost: BTreeMap::new(),
             deadlines: BTreeSet::new(),
+            first_deadline: None,
             resting: BTreeSet::new(),
             loading: 0,
             now: Time::ZERO,
@@ -361,7 +366,7 @@ impl Farm {
         if let Mode::Finished { .. } = self.mode {
             return None;
         }
-        let deadline = self.deadlines.first().map(|(time, _)| *time);
+        let deadline = self.first_deadline;
         let wake = self.wake.filter(|_| self.mode == Mode::Running);
         [deadline, wake].into_iter().flatten().min()
     }

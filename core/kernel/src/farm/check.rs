@@ -286,7 +286,7 @@ impl Farm {
     }
 
     fn check_sets(&self) -> Result<(), Broken> {
-        for task in self.committing.keys() {
+        for task in self.committing.tasks() {
             let phase = self.rows[task.index()].phase;
             hold!(
                 phase == Phase::Committing,
@@ -298,6 +298,8 @@ impl Farm {
             committing == self.committing.len(),
             "{committing} tasks are being committed"
         );
+        let first = self.deadlines.first().map(|(time, _)| *time);
+        hold!(first == self.first_deadline, "the first deadline is off");
         let deadlines = self.slots.iter().filter_map(|slot| slot.deadline);
         hold!(
             deadlines.count() == self.deadlines.len(),
@@ -402,7 +404,7 @@ mod tests {
         let hidden = seen(|farm| farm.live.remove(SegmentId(1)));
         assert!(hidden.contains("running segments"), "{hidden}");
         let committed = seen(|farm| {
-            farm.committing.insert(TaskId(0), SegmentId(1));
+            farm.committing.begin(TaskId(0), SegmentId(1));
         });
         assert!(committed.contains("committed"), "{committed}");
         let forgotten = seen(|farm| farm.deadlines.clear());

@@ -80,6 +80,7 @@ impl Farm {
         }
         self.deadlines.insert((due, slot));
         self.slots[slot.index()].deadline = Some(due);
+        self.first_deadline = self.deadlines.first().map(|(time, _)| *time);
     }
 
     /// A layer's median has come to be known: what runs of it gets a limit.
@@ -91,6 +92,9 @@ impl Farm {
 
     /// Stops what is overdue.
     pub(super) fn expire(&mut self) {
+        if self.first_deadline.is_none_or(|first| first > self.now) {
+            return;
+        }
         while let Some(&(time, slot)) = self.deadlines.first()
             && time <= self.now
         {
@@ -102,6 +106,7 @@ impl Farm {
                 _ => self.renew_deadline(slot),
             }
         }
+        self.first_deadline = self.deadlines.first().map(|(time, _)| *time);
     }
 
     fn stop_overdue(&mut self, slot: SlotId) {

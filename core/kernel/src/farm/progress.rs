@@ -251,15 +251,14 @@ impl Farm {
 
     fn win(&mut self, segment: SegmentId, task: TaskId) {
         self.set_phase(task, Phase::Committing);
-        self.committing.insert(task, segment);
+        self.committing.begin(task, segment);
         self.actions.push(Action::Commit { segment, task });
     }
 
     pub(super) fn committed(&mut self, segment: SegmentId, task: TaskId) {
-        if self.committing.get(&task) != Some(&segment) {
+        if !self.committing.end(task, segment) {
             return;
         }
-        self.committing.remove(&task);
         self.settle_committed(task);
         if let Some(slot) = self.rows[task.index()].lease() {
             self.stop_if_lost(slot);
@@ -281,10 +280,9 @@ impl Farm {
     }
 
     pub(super) fn commit_failed(&mut self, segment: SegmentId, task: TaskId, disk_full: bool) {
-        if self.committing.get(&task) != Some(&segment) {
+        if !self.committing.end(task, segment) {
             return;
         }
-        self.committing.remove(&task);
         if disk_full {
             self.drain_job(Outcome::DiskFull);
         }

@@ -16,9 +16,9 @@ use crate::policy::Policy;
 use crate::time::Span;
 
 /// What was reckoned holds for this part of what is left of the time.
-const SOLVED_PART: f64 = 0.02;
+const SOLVED_PART: f64 = 0.05;
 /// A slot takes at most one of so many parts of what it could do until the end.
-const PARTS: f64 = 8.0;
+const PARTS: f64 = 4.0;
 /// Where sends keep a distance, a task must take this many times as long as one send to each slot.
 const ROUNDS: f64 = 2.0;
 

@@ -53,7 +53,7 @@ impl Runner {
         self.trace.segments.push(TraceSegment {
             segment,
             slot,
-            tasks: Vec::new(),
+            tasks: Vec::with_capacity(tasks.len()),
             start: self.now,
             end: OPEN,
         });
