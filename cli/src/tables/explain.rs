@@ -73,6 +73,7 @@ fn sentences(task: &TaskReport, told: &Explained) -> Vec<String> {
         Standing::GivenUp { why } => vec![format!("{name} is given up: {}.", printable(why))],
         Standing::Left => vec![format!("{name} is not done, and {}.", not_running(told))],
     };
+    said.extend(task.beside.iter().flat_map(beside));
     if task.failures > 0 && !matches!(task.standing, Standing::Done) {
         let failed = count(
             u64::from(task.failures),
@@ -192,6 +193,27 @@ fn rendering(name: &str, lease: &LeaseReport) -> Vec<String> {
         ),
     };
     let mut said = vec![first];
+    said.extend(of_segment(lease));
+    said
+}
+
+/// The other slot of a task that two have.
+fn beside(lease: &LeaseReport) -> Vec<String> {
+    let slot = slot(lease);
+    let first = match (lease.begun, lease.begins_in_s, lease.ends_in_s) {
+        (true, Some(begun), Some(ends)) => format!(
+            "Beside that, {slot} has been rendering it for {}, and is expected to be done in {}",
+            time(-begun),
+            time(ends)
+        ),
+        (false, Some(begins), Some(ends)) => format!(
+            "Beside that, it is given to {slot}: it is expected to begin in {} and to be rendered in {}",
+            time(begins),
+            time(ends)
+        ),
+        _ => format!("Beside that, it was rendered on {slot}, and that picture is being read"),
+    };
+    let mut said = vec![format!("{first}. The first picture wins.")];
     said.extend(of_segment(lease));
     said
 }
@@ -460,6 +482,7 @@ mod tests {
         TaskReport {
             task: "all:7".into(),
             standing,
+            beside: None,
             attempts: 1,
             failures: 1,
             cost: Some(CostReport {
@@ -598,6 +621,7 @@ mod tests {
             sent_in_s: -65.0,
             place: 4,
             of: 12,
+            begun: true,
             begins_in_s: Some(-3.2),
             ends_in_s: Some(6.8),
             segment_ends_in_s: 86.8,
@@ -615,6 +639,69 @@ mod tests {
         The segment's end is being cut off for n2/0, which is idle.
         On a host of speed 1 it costs 20s, give or take 12%, by what 14 tasks of its layer took.
         "#);
+    }
+
+    #[test]
+    fn a_late_task_that_two_slots_have_is_told_with_both() {
+        let lease = |segment, host: &str, why| LeaseReport {
+            segment,
+            host: host.into(),
+            slot: 0,
+            why,
+            sent_in_s: -25.0,
+            place: 1,
+            of: 1,
+            begun: true,
+            begins_in_s: Some(-20.0),
+            ends_in_s: Some(180.0),
+            segment_ends_in_s: 180.0,
+            takes_s: 200.0,
+            speed: 0.05,
+            cut_for: None,
+            stopping: false,
+        };
+        let first = lease(7, "n2", SentWhy::Share);
+        let mut running = task(Standing::Rendering { lease: first });
+        (running.failures, running.cost) = (0, None);
+        let copy = LeaseReport {
+            sent_in_s: -1.0,
+            begun: false,
+            begins_in_s: Some(4.0),
+            ends_in_s: Some(14.0),
+            segment_ends_in_s: 14.0,
+            takes_s: 10.0,
+            speed: 1.0,
+            ..lease(9, "n1", SentWhy::Copy { of: 7 })
+        };
+        running.beside = Some(copy.clone());
+        insta::assert_snapshot!(shown(&told(Reached::Answered, running.clone())), @r#"
+        all:7 has been rendering on n2/0 for 20s, and is expected to be done in 3m00s.
+        It is task 1 of 1 of segment 7, which is expected to be over in 3m00s; it was sent there 25s ago: the slot's share of what waited.
+        It is expected to take 3m20s there, at a speed of 0.05.
+        Beside that, it is given to n1/0: it is expected to begin in 4.0s and to be rendered in 14s. The first picture wins.
+        It is task 1 of 1 of segment 9, which is expected to be over in 14s; it was sent there 1.0s ago: a second try beside segment 7.
+        It is expected to take 10s there, at a speed of 1.00.
+        "#);
+        running.beside = Some(LeaseReport {
+            begun: true,
+            begins_in_s: Some(-3.0),
+            ends_in_s: Some(7.0),
+            ..copy.clone()
+        });
+        let second = |task| {
+            shown(&told(Reached::Answered, task))
+                .lines()
+                .nth(3)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        insta::assert_snapshot!(second(running.clone()), @"Beside that, n1/0 has been rendering it for 3.0s, and is expected to be done in 7.0s. The first picture wins.");
+        running.beside = Some(LeaseReport {
+            begins_in_s: None,
+            ends_in_s: None,
+            ..copy
+        });
+        insta::assert_snapshot!(second(running), @"Beside that, it was rendered on n1/0, and that picture is being read. The first picture wins.");
     }
 
     #[test]

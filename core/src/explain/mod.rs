@@ -28,6 +28,9 @@ pub struct TaskReport {
     /// Where it stands.
     #[serde(flatten)]
     pub standing: Standing,
+    /// Another slot that has it too: of a late task's two tries the first picture wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<LeaseReport>,
     /// Attempts that began.
     pub attempts: u32,
     /// Attempts that failed and count, of this controller.
@@ -160,6 +163,9 @@ pub struct LeaseReport {
     pub place: u32,
     /// How many tasks it has, those included that are done.
     pub of: u32,
+    /// Whether the slot has begun the task.
+    #[serde(default)]
+    pub begun: bool,
     /// When the task was begun, or is predicted to be; absent while its picture is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begins_in_s: Option<f64>,
@@ -308,6 +314,7 @@ impl TaskReport {
         Self {
             task: task.to_owned(),
             standing: past.standing(),
+            beside: None,
             attempts: past.attempts(),
             failures: past.failures(),
             cost: None,

@@ -46,6 +46,7 @@ impl Controller<'_> {
         TaskReport {
             task: self.job.task_name(task),
             standing: self.standing(task, &told.standing),
+            beside: told.beside.as_ref().map(|lease| self.lease_report(lease)),
             attempts: u32::from(told.attempts),
             failures: u32::from(told.failures),
             cost: Some(self.cost_report(task, &told.cost)),
@@ -155,6 +156,7 @@ impl Controller<'_> {
             sent_in_s: self.seconds_to(lease.sent),
             place: lease.place + 1,
             of: lease.of,
+            begun: lease.begun,
             begins_in_s: lease.begins.map(|at| self.seconds_to(at)),
             ends_in_s: lease.ends.map(|at| self.seconds_to(at)),
             segment_ends_in_s: self.seconds_to(lease.segment_ends),

@@ -231,7 +231,14 @@ impl Controller<'_> {
                     );
                 }
             }
-            StopReason::LostRace | StopReason::Drain | StopReason::Cancel => {}
+            StopReason::LostRace => {
+                if let Some(at_work) = self.segments.get_mut(&segment) {
+                    at_work
+                        .log
+                        .note("ended by framewright: another try was done first");
+                }
+            }
+            StopReason::Drain | StopReason::Cancel => {}
         }
         self.close_session(slot);
     }
