@@ -95,9 +95,13 @@ pub(crate) enum Command {
     /// is rendered: the dispatcher's own code runs in virtual time, in a world whose costs and
     /// faults it is not told.
     #[command(after_help = "Examples:\n  \
-        framewright simulate --frames 1-200 --frame-cost 20s --load 60s --host-count 20 --policy auto --policy fixed:10\n  \
-        framewright simulate --frames 1-4000 --frame-cost 20s --load 30s --start-delay 6s --dispatch-interval 5s --reload --host-count 200 --policy royal-render:2..2\n  \
-        framewright simulate shot010.blend --hosts farm.toml --cost lognormal:0.6 --host-loss 0.02/h --seeds 20")]
+        framewright simulate --frames 1-200 --frame-cost 20s --load 60s \\\n    \
+            --host-count 20 --policy auto --policy fixed:10\n  \
+        framewright simulate --frames 1-4000 --frame-cost 20s --load 30s \\\n    \
+            --start-delay 6s --dispatch-interval 5s --reload --host-count 200 \\\n    \
+            --policy royal-render:2..2\n  \
+        framewright simulate shot010.blend --hosts farm.toml --cost lognormal:0.6 \\\n    \
+            --host-loss 0.02/h --seeds 20")]
     Simulate(Box<SimulateArgs>),
     /// Say what is in a scene and what it costs to render.
     #[command(after_help = "Example:\n  framewright inspect shot010.blend --format json")]

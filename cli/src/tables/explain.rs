@@ -9,7 +9,7 @@ use framewright_core::store::Status;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{cell, table, text as table_text};
+use super::{cell, sentence, table, text as table_text};
 use crate::display::words::{count, time};
 use crate::printable::{for_shell, printable};
 
@@ -20,9 +20,8 @@ pub(crate) fn text(told: &Explained, width: Option<u16>, zone: &TimeZone) -> Str
         if !text.is_empty() {
             text.push('\n');
         }
-        for sentence in sentences(task, told) {
-            text.push_str(&sentence);
-            text.push('\n');
+        for said in sentences(task, told) {
+            text.push_str(&sentence(&said, width));
         }
         if !task.hosts.is_empty() {
             text.push('\n');
@@ -35,8 +34,7 @@ pub(crate) fn text(told: &Explained, width: Option<u16>, zone: &TimeZone) -> Str
     }
     if let Some(note) = of_the_job(told) {
         text.push('\n');
-        text.push_str(&note);
-        text.push('\n');
+        text.push_str(&sentence(&note, width));
     }
     text
 }
