@@ -4,13 +4,13 @@ mod script;
 
 use framewright_kernel::event::{Action, Event, Fault, GiveUpReason, Outcome, StopReason};
 use framewright_kernel::farm::{Phase, SlotView};
-use framewright_kernel::hosts::{Bytes, HostSpec, TagSet};
+use framewright_kernel::hosts::{Bytes, HostSpec, Speed, TagSet};
 use framewright_kernel::ids::{HostId, SegmentId, SlotId, TaskId};
 use framewright_kernel::job::{LayerSpec, Scope};
 use framewright_kernel::policy::Policy;
 use framewright_kernel::time::Span;
 
-use script::{Script, job, layer};
+use script::{Script, add_tasks, job, layer};
 
 fn host(memory: u64) -> HostSpec {
     HostSpec {
@@ -38,7 +38,7 @@ fn all_tasks_are_shared_out_and_each_is_committed_once() {
 #[test]
 fn a_fast_host_gets_more_and_one_that_loads_too_long_gets_nothing() {
     let fast = HostSpec {
-        speed: framewright_kernel::hosts::Speed::new(3.0).unwrap(),
+        speed: Speed::new(3.0).unwrap(),
         ..HostSpec::default()
     };
     let late = HostSpec {
@@ -191,8 +191,8 @@ fn what_cannot_be_rendered_is_given_up_at_once_with_all_that_stands_on_it() {
     let mut spec = job(2);
     spec.layers.push(layer(0, Scope::Frame));
     spec.layers.push(layer(0, Scope::Layer));
-    script::add_tasks(&mut spec, 1, 2);
-    script::add_tasks(&mut spec, 2, 2);
+    add_tasks(&mut spec, 1, 2);
+    add_tasks(&mut spec, 2, 2);
     let mut script = Script::new(spec, vec![HostSpec::default()]);
     script.all_up();
     script.begin(1, 0);
@@ -373,6 +373,60 @@ fn a_task_that_takes_ten_times_the_median_is_stopped() {
     script.fail(1, 5, Fault::TimeLimit);
     script.over(1);
     assert_eq!(script.farm.task(TaskId(5)).failures, 1);
+    // It may have been right: the next try gets twice as long.
+    let again = script.tasks_of(2);
+    for task in again.iter().take_while(|task| **task != 5) {
+        script.render_in(2, *task, 20);
+    }
+    script.begin(2, 5);
+    let began = script.now;
+    script.sleep_until_alarm();
+    let doubled = script.now.since(began).as_secs_f64();
+    assert!((400.0..=460.0).contains(&doubled), "{doubled}");
+}
+
+#[test]
+fn hosts_are_not_to_blame_for_frames_that_fail_on_both() {
+    let mut spec = job(12);
+    spec.limits.retries = 200;
+    spec.policy = Policy::Fixed(1);
+    let mut script = Script::new(spec, vec![HostSpec::default(); 2]);
+    script.all_up();
+    // Each frame fails where it is and then on the other host, six times over.
+    for segment in 1..=24 {
+        let task = script.tasks_of(segment)[0];
+        script.begin(segment, task);
+        script.fail(segment, task, Fault::MachineFault);
+        script.over(segment);
+        let rests = |host| script.farm.host(HostId(host)).rest_until;
+        assert_eq!((rests(0), rests(1)), (None, None), "segment {segment}");
+    }
+}
+
+#[test]
+fn heavier_layers_go_to_faster_hosts() {
+    let mut spec = job(0);
+    spec.layers = [0.2, 1.0, 0.2]
+        .map(|weight| LayerSpec {
+            weight,
+            ..LayerSpec::default()
+        })
+        .to_vec();
+    for layer in 0..3 {
+        add_tasks(&mut spec, layer, 1);
+    }
+    let host = |speed: f64| HostSpec {
+        speed: Speed::new(speed).expect("a speed"),
+        ..HostSpec::default()
+    };
+    let mut script = Script::new(spec, vec![host(1.0), host(4.0), host(1.0)]);
+    let sent = script.all_up();
+    // Of three tasks, one a layer, the second is the heavy one.
+    let fastest = sent
+        .iter()
+        .find(|(slot, _)| *slot == 1)
+        .expect("it is used");
+    assert_eq!(fastest.1, [1], "{sent:?}");
 }
 
 #[test]
@@ -501,7 +555,7 @@ fn an_undivided_layer_goes_without_a_frame_that_is_given_up_when_all_is_quiet() 
         undivided: true,
         ..layer(0, Scope::Frame)
     });
-    script::add_tasks(&mut spec, 1, 2);
+    add_tasks(&mut spec, 1, 2);
     let mut script = Script::new(spec, vec![HostSpec::default()]);
     assert_eq!(script.all_up(), [(0, vec![0, 1])]);
     script.render(1, 0);
@@ -528,8 +582,8 @@ fn what_no_host_can_take_is_given_up_with_its_reason() {
         tags: TagSet(1),
         ..LayerSpec::default()
     });
-    script::add_tasks(&mut spec, 1, 1);
-    script::add_tasks(&mut spec, 2, 1);
+    add_tasks(&mut spec, 1, 1);
+    add_tasks(&mut spec, 2, 1);
     let mut script = Script::new(spec, vec![host(8)]);
     let given_up = |task, reason| Action::GiveUp {
         task: TaskId(task),
@@ -548,8 +602,8 @@ fn a_layer_waits_for_the_same_frame_or_for_all_of_another() {
     let mut spec = job(2);
     spec.layers.push(layer(0, Scope::Frame));
     spec.layers.push(layer(0, Scope::Layer));
-    script::add_tasks(&mut spec, 1, 2);
-    script::add_tasks(&mut spec, 2, 1);
+    add_tasks(&mut spec, 1, 2);
+    add_tasks(&mut spec, 2, 1);
     let mut script = Script::new(spec, vec![HostSpec::default(); 1]);
     script.all_up();
     let phase = |script: &Script, task| script.farm.task(TaskId(task)).phase;

@@ -85,8 +85,9 @@ impl Farm {
     fn retry(&mut self, task: TaskId, host: Option<HostId>, fault: Fault) {
         let failures = self.count_failure(task);
         if let Some(host) = host {
-            let elsewhere = self.remember(task, host, fault);
-            if elsewhere {
+            let before = self.remember(task, host, fault);
+            let elsewhere = before > 0;
+            if before == 1 {
                 // Where it failed does not matter: it is the task.
                 self.acquit(task);
             }
@@ -106,12 +107,12 @@ impl Farm {
         }
     }
 
-    /// Returns whether the task had failed on another host before.
-    fn remember(&mut self, task: TaskId, host: HostId, fault: Fault) -> bool {
+    /// Returns on how many other hosts the task had failed before.
+    fn remember(&mut self, task: TaskId, host: HostId, fault: Fault) -> usize {
         let memory = self.hosts[host.index()].spec.memory;
         let trouble = self.trouble.entry(task).or_default();
         trouble.hosts.retain(|other| *other != host);
-        let elsewhere = !trouble.hosts.is_empty();
+        let before = trouble.hosts.len();
         if trouble.hosts.len() == HOSTS_MAX {
             trouble.hosts.remove(0);
         }
@@ -119,20 +120,23 @@ impl Farm {
         if fault == Fault::OutOfMemory {
             trouble.memory = trouble.memory.max(memory);
         }
-        elsewhere
+        before
     }
 
-    /// Hosts are not to blame for a task that fails on others, too.
+    /// The first of two hosts on which a task failed was blamed for it, wrongly. (A failure of the
+    /// other is not counted in the first place.)
     fn acquit(&mut self, task: TaskId) {
-        let Some(trouble) = self.trouble.get(&task) else {
+        let Some(host) = self
+            .trouble
+            .get(&task)
+            .and_then(|trouble| trouble.hosts.first())
+        else {
             return;
         };
-        for host in &trouble.hosts {
-            let host = &mut self.hosts[host.index()];
-            if host.last_failed == Some(task) {
-                host.last_failed = None;
-                host.streak = host.streak.saturating_sub(1);
-            }
+        let host = &mut self.hosts[host.index()];
+        host.streak = host.streak.saturating_sub(1);
+        if host.last_failed == Some(task) {
+            host.last_failed = None;
         }
     }
 

@@ -1,7 +1,7 @@
 //! Which layers go where: memory and tags, which are hard.
 
 use crate::hosts::HostSpec;
-use crate::ids::{HostId, LayerId};
+use crate::ids::{HostId, LayerId, SegmentId};
 use crate::job::Job;
 
 /// Layers that the same hosts can take.
@@ -12,6 +12,8 @@ pub(super) struct Class {
     /// In the order in which slots are given their tasks, the fastest slots first: what has the
     /// longest way to the end of the job comes first.
     pub layers: Vec<LayerId>,
+    /// The last segment of it that was sent.
+    pub sent: SegmentId,
 }
 
 /// The classes, those with the fewest slots first, and the class of each layer.
@@ -29,6 +31,7 @@ pub(super) fn classes(job: &Job, hosts: &[HostSpec]) -> (Vec<Class>, Vec<usize>)
             None => classes.push(Class {
                 hosts: able,
                 layers: vec![layer],
+                sent: SegmentId(0),
             }),
         }
     }

@@ -16,11 +16,11 @@ use crate::time::Time;
 /// A cut must end the work earlier by this part of the time that it takes the thief.
 const GAIN_PART: f64 = 0.05;
 /// And by this part of the load that the thief has to do.
-const LOAD_PRICE: f64 = 0.4;
+const LOAD_PRICE: f64 = 0.5;
 /// And by this part of all the time of the job, at the thief's end.
-const WHOLE_PRICE: f64 = 0.01;
+const WHOLE_PRICE: f64 = 0.015;
 /// What of these two is asked for where costs are known.
-const KNOWN_PART: f64 = 0.25;
+const KNOWN_PART: f64 = 0.2;
 /// A stage that takes longer than predicted is taken to need this part of its age still.
 const OVERDUE_PART: f64 = 0.25;
 
@@ -203,7 +203,7 @@ impl Farm {
 
     /// Seconds by which a cut must let the work end sooner. A thief that has to load pays for that
     /// in machine time: what a guess promises must be worth it, in relation to the load and to all
-    /// of the job; of known costs a quarter of that is enough.
+    /// of the job; of known costs a fifth of that is enough.
     fn price(&self, layer: LayerId, thief: SlotId, thief_s: f64) -> f64 {
         let pace = self.job.pace();
         let send = pace.dispatch_interval.as_secs_f64() / 2.0 + GAIN_PART * thief_s;

@@ -96,12 +96,22 @@ impl Farm {
         if self.idle.is_empty() || self.now < self.licence.until || self.now < self.send_after {
             return;
         }
-        for class in 0..self.classes.len() {
+        for class in self.turns() {
             self.dispatch_class(class);
         }
         if self.job.policy().cuts() {
             self.cut_for_idle();
         }
+    }
+
+    /// The classes in the order in which they are served. Where sends keep a distance each gets its
+    /// turn, or one whose tasks are short would take all sends.
+    fn turns(&self) -> Vec<usize> {
+        let mut turns: Vec<usize> = (0..self.classes.len()).collect();
+        if self.job.pace().dispatch_interval > Span::ZERO {
+            turns.sort_by_key(|class| self.classes[*class].sent);
+        }
+        turns
     }
 
     /// Whether a segment may be sent to this idle slot now.
@@ -431,7 +441,9 @@ impl Farm {
         }
         let cold = !self.slots[slot.index()].warm;
         self.loading += u32::from(cold);
-        self.layers[layer.index()].live += 1;
+        let state = &mut self.layers[layer.index()];
+        state.live += 1;
+        self.classes[state.class].sent = id;
         self.live.insert(id, slot);
         self.idle.remove(&slot);
         self.send_after = self.now + self.job.pace().dispatch_interval;

@@ -199,6 +199,12 @@ impl Script {
         panic!("a hundred alarms, and nothing is wanted");
     }
 
+    /// Lets time go on to the next alarm, whatever comes of it.
+    pub fn sleep_a_little(&mut self) {
+        self.now = self.farm.next_alarm().unwrap_or(self.now).max(self.now);
+        self.tell(Event::Tick);
+    }
+
     /// Whether a renderer was to be ended, so far.
     pub fn has_stopped(&self) -> bool {
         let stop = |action: &Action| matches!(action, Action::Stop { .. });
