@@ -180,7 +180,7 @@ impl Farm {
     #[must_use]
     pub fn new(mut job: Job, hosts: Vec<HostSpec>) -> Farm {
         if job.policy() == Policy::Auto {
-            job.level_alike();
+            job.correct_costs();
         }
         let slot_count: u64 = hosts.iter().map(|host| u64::from(host.slots)).sum();
         assert!(

@@ -7,6 +7,7 @@
 //! a layer, is a range of task numbers; `after` has no cycle.
 
 mod build;
+mod guess;
 
 use std::ops::Range;
 
@@ -144,6 +145,7 @@ pub struct Job {
     costs: Costs,
     kept: bool,
     lists: bool,
+    error: f64,
     policy: Policy,
     limits: Limits,
     pace: Pace,
@@ -167,8 +169,8 @@ struct Key {
 
 const NO_TILE: u16 = u16::MAX;
 
-/// Standard deviation, as a part of the mean, below which costs are taken as equal.
-const ALIKE: f64 = 0.25;
+/// How far given costs are off, where nobody says: those of a scene that was changed since.
+const ERROR: f64 = 0.2;
 
 /// A layer of a checked job.
 #[derive(Clone, Debug)]
@@ -292,6 +294,18 @@ impl Job {
         }
     }
 
+    /// The same job, whose tasks' costs, where they are given one by one, err by about this part of
+    /// themselves (standard deviation). As long as this is not said, by a fifth.
+    #[must_use]
+    pub fn known_to(self, error: f64) -> Job {
+        let error = if error.is_finite() {
+            error.clamp(0.0, 1.0)
+        } else {
+            ERROR
+        };
+        Job { error, ..self }
+    }
+
     /// Whether a segment may hold any tasks in any order.
     #[must_use]
     pub fn takes_lists(&self) -> bool {
@@ -345,32 +359,6 @@ impl Job {
     /// Estimated cost of a run of tasks, in microseconds on a host of speed 1.
     pub(crate) fn units(&self, tasks: Range<u32>) -> u64 {
         self.sums[tasks.end as usize] - self.sums[tasks.start as usize]
-    }
-
-    /// Takes the costs of a layer as equal where they deviate little from their mean: history is
-    /// about as wrong as that, and who sorts by its errors is deceived.
-    pub(crate) fn level_alike(&mut self) {
-        let mut sum = 0;
-        let before = std::mem::take(&mut self.sums);
-        let mut sums = Vec::with_capacity(before.len());
-        sums.push(0);
-        for layer in &self.layers {
-            let costs = &before[layer.first as usize..=layer.end as usize];
-            let mean = (costs[costs.len() - 1] - costs[0]) as f64 / layer.range().len() as f64;
-            let units = || costs.windows(2).map(|pair| pair[1] - pair[0]);
-            let off = |units: u64| (units as f64 / mean - 1.0).powi(2);
-            let variance = units().map(off).sum::<f64>() / layer.range().len() as f64;
-            let alike = variance.sqrt() < ALIKE;
-            sums.extend(units().map(|units| {
-                sum += if alike {
-                    (mean.round() as u64).max(1)
-                } else {
-                    units
-                };
-                sum
-            }));
-        }
-        self.sums = sums;
     }
 
     /// The tasks of one frame of a layer; empty where the layer lacks that frame.

@@ -87,14 +87,19 @@ impl Farm {
     /// what the curve says of that stretch, of a sample what the layer costs in general.
     fn relative(&self, segment: &Segment) -> f64 {
         let LayerState { curve, .. } = &self.layers[segment.layer.index()];
-        let untouched = &segment.tasks[segment.next..];
-        let run = match untouched {
-            [first, .., last] if last.0.wrapping_sub(first.0) as usize == untouched.len() - 1 => {
-                curve.mean(*first, *last)
-            }
+        let run = match &segment.tasks[segment.next..] {
+            [first, .., last] if self.is_run(segment) => curve.mean(*first, *last),
             _ => None,
         };
         run.unwrap_or_else(|| self.learned.scale(segment.layer.index()))
+    }
+
+    /// Whether what is untouched of a segment are tasks that follow one another.
+    fn is_run(&self, segment: &Segment) -> bool {
+        match &segment.tasks[segment.next..] {
+            [first, rest @ .., last] => last.0.wrapping_sub(first.0) as usize == rest.len() + 1,
+            _ => false,
+        }
     }
 
     fn stage_remaining(&self, slot: SlotId, segment: &Segment, speed: f64) -> f64 {
@@ -212,9 +217,11 @@ impl Farm {
             return send;
         }
         let known = self.layers[layer.index()].queue.bulk.is_dearest_first();
+        // A run of frames is no sample: that slots come out uneven is to be expected.
+        let sure = known || !self.job.takes_lists();
         let whole = self.now.as_secs_f64() + thief_s;
         let loaded = LOAD_PRICE * load + WHOLE_PRICE * whole;
-        send + if known { loaded * KNOWN_PART } else { loaded }
+        send + if sure { loaded * KNOWN_PART } else { loaded }
     }
 
     /// Where victim and thief end together, in whole tasks.
@@ -223,10 +230,12 @@ impl Farm {
         let host = self.slots[thief.index()].host;
         let before = self.remaining(victim);
         let start = self.load_ahead(thief);
+        let run = self.is_run(segment);
         let unit = self.relative(segment) * 1e-6;
-        let (slow, fast) = (unit / self.speed(victim), unit / self.speed(thief));
+        let (slow, fast) = (1.0 / self.speed(victim), 1.0 / self.speed(thief));
         let mut best: Option<Split> = None;
-        let mut moved = 0;
+        let mut moved = 0.0;
+        let LayerState { curve, .. } = &self.layers[segment.layer.index()];
         // What the victim has begun it keeps, and one task at least, or there was no use in
         // sending it.
         let first = segment.next.max(1);
@@ -235,9 +244,11 @@ impl Farm {
             if !self.may_go_to(task, host) {
                 break;
             }
-            moved += self.units(task);
-            let thief_s = start + moved as f64 * fast;
-            let end = thief_s.max(before - moved as f64 * slow);
+            // At the end of a run tasks may cost other than the run does in the mean.
+            let own = run.then(|| curve.mean(task, task)).flatten();
+            moved += self.units(task) as f64 * own.map_or(unit, |own| own * 1e-6);
+            let thief_s = start + moved * fast;
+            let end = thief_s.max(before - moved * slow);
             let gain = before - end;
             if best.is_some_and(|best| gain <= best.gain) {
                 break;

@@ -69,6 +69,7 @@ impl Job {
             costs: spec.costs,
             kept: spec.kept,
             lists: false,
+            error: super::ERROR,
             policy: spec.policy,
             limits: spec.limits,
             pace: spec.pace,

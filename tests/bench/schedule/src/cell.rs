@@ -217,7 +217,12 @@ impl Cell<'_> {
         })
         .expect("the file's job is a job");
         let job = if self.lists { job.in_lists() } else { job };
-        (job, costs)
+        // How far what it is told is off is part of what it is told.
+        let error = match way.knows {
+            Knows::Mean | Knows::Wrong | Knows::History => self.suite.history_error,
+            Knows::All => 0.0,
+        };
+        (job.known_to(error), costs)
     }
 
     fn layers(&self) -> Vec<LayerSpec> {
