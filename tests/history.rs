@@ -9,7 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::{Desk, Ended, LONG, PROGRAM, Running, finish, wait_for_event};
+use support::{Desk, Ended, LONG, PROGRAM, Running, finish, number, small_scene, wait_for_event};
 
 /// What a cheap and a dear frame take.
 const CHEAP_S: f64 = 0.03;
@@ -27,18 +27,11 @@ fn uneven(desk: &Desk) -> String {
             false => format!("\"{}ms\"", CHEAP_S * 1000.0),
         })
         .collect();
-    scene(
+    small_scene(
         desk,
         "a",
         &format!("frames = \"1-16\"\nframe = [{}]\n", frames.join(", ")),
     )
-}
-
-fn scene(desk: &Desk, stem: &str, lines: &str) -> String {
-    let name = format!("{stem}.stub.toml");
-    let text = format!("width = 16\nheight = 9\nload = \"50ms\"\n{lines}");
-    desk.file(&name, text);
-    name
 }
 
 #[track_caller]
@@ -74,13 +67,6 @@ fn show(desk: &Desk, scene: &str) -> Value {
 
 fn file(desk: &Desk) -> PathBuf {
     desk.state().join("framewright/history.sqlite")
-}
-
-#[track_caller]
-fn number(value: &Value) -> f64 {
-    value
-        .as_f64()
-        .unwrap_or_else(|| panic!("no number: {value}"))
 }
 
 /// Segments of a plan that hold a dear frame, as frame sets.
@@ -240,9 +226,9 @@ fn a_changed_scene_and_other_settings_start_from_the_same_costs() {
 #[test]
 fn frames_that_were_never_rendered_cost_what_their_neighbours_do() {
     let desk = Desk::new();
-    let cheap = scene(&desk, "a", "frames = \"1-40\"\nframe = \"20ms\"\n");
+    let cheap = small_scene(&desk, "a", "frames = \"1-40\"\nframe = \"20ms\"\n");
     let declared = plan(&desk, &cheap, &[]);
-    let dear = scene(&desk, "a", "frames = \"1-40\"\nframe = \"400ms\"\n");
+    let dear = small_scene(&desk, "a", "frames = \"1-40\"\nframe = \"400ms\"\n");
     render(&desk, &dear, &["-f", "1,20,40"]);
     let known = plan(&desk, &dear, &[]);
     assert_eq!(known["scene"]["history"]["frames_known"], 3);
@@ -258,7 +244,7 @@ fn frames_that_were_never_rendered_cost_what_their_neighbours_do() {
 #[test]
 fn what_hosts_turned_out_to_be_is_better_than_what_the_farm_says() {
     let desk = Desk::new();
-    let scene = scene(
+    let scene = small_scene(
         &desk,
         "slow",
         "frames = \"1-40\"\nframe = \"100ms\"\nslow = { b = 4.0 }\n",
@@ -341,7 +327,7 @@ fn a_scene_is_remembered_by_the_file_that_its_path_leads_to() {
 #[test]
 fn without_history_nothing_is_left_nor_looked_at() {
     let desk = Desk::new();
-    let scene = scene(&desk, "a", "frames = \"1-3\"\n");
+    let scene = small_scene(&desk, "a", "frames = \"1-3\"\n");
     render(&desk, &scene, &["--no-history"]);
     assert!(!file(&desk).exists());
     fs::create_dir_all(file(&desk)).expect("a folder in its place");
@@ -352,7 +338,7 @@ fn without_history_nothing_is_left_nor_looked_at() {
 #[test]
 fn an_interrupted_render_leaves_what_it_measured_and_its_resume_the_rest() {
     let desk = Desk::new();
-    let scene = scene(&desk, "a", "frames = \"1-60\"\nframe = \"50ms\"\n");
+    let scene = small_scene(&desk, "a", "frames = \"1-60\"\nframe = \"50ms\"\n");
     let arguments = ["render", &scene, "--local", "1", "--events", "events.jsonl"];
     let running = desk.start(arguments);
     let events = desk.work().join("events.jsonl");
@@ -390,7 +376,7 @@ fn controllers_that_end_together_all_leave_their_costs() {
     let desk = Desk::new();
     let scenes: Vec<String> = (0..4)
         .map(|number| {
-            scene(
+            small_scene(
                 &desk,
                 &format!("s{number}"),
                 "frames = \"1-5\"\nframe = \"100ms\"\n",
@@ -515,7 +501,7 @@ fn goes_on_without(desk: &Desk, scene: &str, said: &str) {
 #[test]
 fn whatever_lies_in_its_place_a_render_goes_on() {
     let desk = Desk::new();
-    let scene = scene(&desk, "a", "frames = \"1-3\"\n");
+    let scene = small_scene(&desk, "a", "frames = \"1-3\"\n");
     fs::create_dir_all(file(&desk)).expect("a folder");
     goes_on_without(&desk, &scene, "history.sqlite is no file");
     fs::remove_dir(file(&desk)).expect("our own folder");
@@ -574,7 +560,7 @@ dd if=/dev/zero of=disk/rest bs=4096 2> /dev/null || true
 #[test]
 fn a_history_that_cannot_be_written_is_read_and_costs_no_frame() {
     let desk = Desk::new();
-    scene(&desk, "a", "frames = \"1-3\"\n");
+    small_scene(&desk, "a", "frames = \"1-3\"\n");
     let options: &[&str] = if rustix::process::geteuid().is_root() {
         &["-m"]
     } else {

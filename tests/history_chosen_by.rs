@@ -4,7 +4,7 @@
 mod support;
 
 use serde_json::Value;
-use support::Desk;
+use support::{Desk, number};
 
 /// Ten frames, and two hosts that say that they are alike, of which the first is ten times as slow.
 /// It is rendered once, half on each.
@@ -34,13 +34,6 @@ fn answer(desk: &Desk, command: &str, more: &[&str]) -> Value {
         "json",
     ];
     desk.run([&words[..], more].concat()).expect_code(0).json()
-}
-
-#[track_caller]
-fn number(value: &Value) -> f64 {
-    value
-        .as_f64()
-        .unwrap_or_else(|| panic!("no number: {value}"))
 }
 
 fn hosts_of(plan: &Value) -> Vec<&str> {

@@ -6,24 +6,10 @@ mod support;
 use std::fs;
 
 use serde_json::Value;
-use support::{Desk, Ended, LONG, wait_for_event};
+use support::{Desk, Ended, LONG, number, small_scene, wait_for_event};
 
 /// How much longer a frame may seem to take on a busy machine.
 const BUSY_S: f64 = 0.25;
-
-fn scene(desk: &Desk, stem: &str, lines: &str) -> String {
-    let name = format!("{stem}.stub.toml");
-    let text = format!("width = 16\nheight = 9\nload = \"50ms\"\n{lines}");
-    desk.file(&name, text);
-    name
-}
-
-#[track_caller]
-fn number(value: &Value) -> f64 {
-    value
-        .as_f64()
-        .unwrap_or_else(|| panic!("no number: {value}"))
-}
 
 /// Four frames that take longer than any test.
 const ENDLESS: &str = "frames = \"1-4\"\nframe = [\"10m\", \"10m\", \"10m\", \"10m\"]\n";
@@ -34,7 +20,7 @@ const ENDLESS_AFTER_ONE: &str = "frames = \"1-4\"\nframe = [\"60ms\", \"10m\", \
 /// is then stopped. With what the render said.
 #[track_caller]
 fn cost_while_it_runs(desk: &Desk, lines: &str, event: &str, more: &[&str]) -> (Value, Ended) {
-    let scene = scene(desk, "a", lines);
+    let scene = small_scene(desk, "a", lines);
     let log = desk.work().join("events.jsonl");
     // What an earlier render wrote is not to be waited for.
     let _ = fs::remove_file(&log);
@@ -56,7 +42,7 @@ fn cost_while_it_runs(desk: &Desk, lines: &str, event: &str, more: &[&str]) -> (
 #[test]
 fn a_render_and_explain_say_that_costs_come_from_history() {
     let desk = Desk::new();
-    let quick = scene(&desk, "a", "frames = \"1-4\"\nframe = \"60ms\"\n");
+    let quick = small_scene(&desk, "a", "frames = \"1-4\"\nframe = \"60ms\"\n");
     let first = desk.run(["render", &quick, "--local", "2"]).expect_code(0);
     assert!(!first.stderr.contains("costs from"), "{}", first.stderr);
 
@@ -98,7 +84,7 @@ fn a_render_and_explain_say_that_costs_come_from_history() {
 fn what_the_first_frame_takes_longer_is_predicted_of_it_and_not_of_the_load() {
     let desk = Desk::new();
     // Whatever is the first frame, it takes ten times as long.
-    let scene = scene(
+    let scene = small_scene(
         &desk,
         "a",
         "frames = \"1-8\"\nframe = \"150ms\"\n[[fault]]\nframes = \"1\"\nkind = \"slow\"\n",
