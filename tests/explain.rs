@@ -51,7 +51,7 @@ fn start(desk: &Desk, scene: &str, more: &[&str]) -> (Running, PathBuf) {
     (desk.start(arguments), events)
 }
 
-/// A job that is being rendered.
+/// A job that is being rendered; its files are there as long as its desk.
 struct AtWork {
     desk: Desk,
     running: Running,
@@ -302,6 +302,7 @@ fn rude_clients_hold_nothing_up() {
 #[test]
 fn ten_at_once_are_answered_while_frames_are_rendered() {
     let AtWork {
+        desk: _desk,
         running,
         log,
         folder,
