@@ -55,6 +55,7 @@ fn the_kernel_has_no_effects_in_its_tree() {
         "libloading",
         "clap",
         "serde_json",
+        "rusqlite",
         "rustix",
         "framewright-core",
     ] {
@@ -69,7 +70,7 @@ fn the_kernel_has_no_effects_in_its_tree() {
 fn the_worker_stays_small_and_knows_no_one() {
     let trees = trees();
     let worker = &trees["framewright-worker"];
-    for banned in ["tokio", "libloading", "clap"] {
+    for banned in ["tokio", "libloading", "rusqlite", "clap"] {
         assert!(
             !worker.contains(banned),
             "the worker depends on {banned}: {worker:?}"

@@ -330,6 +330,61 @@ fn a_simulation_that_is_not_baked_goes_to_one_slot_in_order() {
     assert!(frame(6).difference(&frame(1)).is_some());
 }
 
+// -- what it cost is remembered -----------------------------------------------------------------
+
+#[test]
+fn the_second_plan_of_a_shot_stands_on_what_the_first_render_measured() {
+    if !has_blender() {
+        return;
+    }
+    let desk = Desk::new();
+    let scene = shot();
+    let plan = || {
+        let words = ["plan", text(&scene), "--local", "2", "--format", "json"];
+        desk.run(words).expect_code(0).json()
+    };
+    let first = plan();
+    assert_eq!(first["scene"]["basis"]["frame_s"], "unknown", "{first:#}");
+    assert_eq!(first["scene"]["history"], Value::Null);
+    // A guess of ten seconds a frame.
+    let seconds = |plan: &Value| plan["predicted"]["makespan_s"].as_f64().expect("a number");
+    assert!(seconds(&first) > 50.0, "{first:#}");
+
+    let rendered = Rendered::of(&desk, &scene, "png", &[]);
+    let second = plan();
+    let scene = &second["scene"];
+    assert_eq!(scene["basis"]["frame_s"], "history");
+    assert_eq!(scene["basis"]["load_s"], "history");
+    assert_eq!(scene["history"]["frames_known"], 10);
+    assert_eq!(scene["history"]["same_scene"], true);
+    // Each frame costs what it took, except that the first two warmed their renderers up.
+    let scene_path = shot();
+    let words = ["history", "show", text(&scene_path), "--format", "json"];
+    let shown = desk.run(words).expect_code(0).json();
+    let costs = &shown["scenes"][0]["layers"][0]["costs"];
+    let costs = costs.as_array().expect("a list");
+    let is_first = |cost: &&Value| cost["first_after_load"] == true;
+    assert_eq!(costs.iter().filter(is_first).count(), 2, "{shown:#}");
+    let took: Vec<f64> = rendered
+        .told("task-done")
+        .iter()
+        .map(|event| event["render_s"].as_f64().expect("a number"))
+        .collect();
+    let mean = |costs: &[f64]| costs.iter().sum::<f64>() / costs.len() as f64;
+    let known = costs.iter().filter_map(|cost| cost["cost_s"].as_f64());
+    let known: Vec<f64> = known.collect();
+    let ratio = mean(&known) / mean(&took);
+    assert!((ratio - 1.0).abs() < 0.01, "{known:?} {took:?}");
+    let frame_s = scene["frame_s"].as_f64().expect("a number");
+    let least = took.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = mean(&took) * 1.01;
+    assert!((least..most).contains(&frame_s), "{frame_s} s of {took:?}");
+    // What is foreseen now is what it took, as far as a small machine is steady.
+    let makespan = rendered.report["makespan_s"].as_f64().expect("a number");
+    let ratio = seconds(&second) / makespan;
+    assert!((0.4..1.6).contains(&ratio), "{ratio}: {second:#}");
+}
+
 // -- what is wrong is said ----------------------------------------------------------------------
 
 /// A render to `out/` on the desk that must end with this code and say this. Its first failure.

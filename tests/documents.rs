@@ -154,8 +154,11 @@ fn plan_prints_the_promised_document_and_starts_nothing() {
             "frame_s",
             "memory_bytes",
             "assets",
+            "basis",
+            "history",
         ],
     );
+    keys(&plan["scene"]["basis"], &["load_s", "frame_s"]);
     keys(
         &plan["segments"][0],
         &["id", "host", "layer", "frames", "tile", "start_s", "end_s"],

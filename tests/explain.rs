@@ -51,6 +51,36 @@ fn start(desk: &Desk, scene: &str, more: &[&str]) -> (Running, PathBuf) {
     (desk.start(arguments), events)
 }
 
+/// A job that is being rendered; its files are there as long as its desk.
+struct AtWork {
+    desk: Desk,
+    running: Running,
+    log: PathBuf,
+    job: String,
+    folder: PathBuf,
+}
+
+/// A job of the scene that has done its first frame and is at its second.
+#[track_caller]
+fn at_its_second_frame() -> AtWork {
+    let desk = Desk::new();
+    desk.file("farm.toml", FARM);
+    desk.file("shot.stub.toml", SCENE);
+    let more = ["--hosts", "farm.toml", "--policy", "fixed:1"];
+    let (running, log) = start(&desk, "shot.stub.toml", &more);
+    let job = job_of(&log);
+    wait_for_task(&log, "task-started", "all:2");
+    wait_for_task(&log, "task-done", "all:1");
+    let folder = desk.state().join("framewright/jobs").join(&job);
+    AtWork {
+        desk,
+        running,
+        log,
+        job,
+        folder,
+    }
+}
+
 fn job_of(events: &Path) -> String {
     let started = wait_for_event(events, "start", |event| event["event"] == "job-started");
     started["job"].as_str().expect("an id").to_owned()
@@ -96,15 +126,13 @@ fn reasons(told: &Value) -> String {
 
 #[test]
 fn a_job_is_asked_while_it_runs_and_afterwards() {
-    let desk = Desk::new();
-    desk.file("farm.toml", FARM);
-    desk.file("shot.stub.toml", SCENE);
-    let more = ["--hosts", "farm.toml", "--policy", "fixed:1"];
-    let (running, log) = start(&desk, "shot.stub.toml", &more);
-    let job = job_of(&log);
-    wait_for_task(&log, "task-started", "all:2");
-    wait_for_task(&log, "task-done", "all:1");
-    let folder = desk.state().join("framewright/jobs").join(&job);
+    let AtWork {
+        desk,
+        running,
+        log,
+        job,
+        folder,
+    } = at_its_second_frame();
     wait_for_records(&folder, "all:2", 1);
 
     // One that waits: a reason for each host.
@@ -187,14 +215,13 @@ fn a_job_is_asked_while_it_runs_and_afterwards() {
 
 #[test]
 fn after_a_kill_the_journal_tells_and_the_next_controller_answers() {
-    let desk = Desk::new();
-    desk.file("farm.toml", FARM);
-    desk.file("shot.stub.toml", SCENE);
-    let more = ["--hosts", "farm.toml", "--policy", "fixed:1"];
-    let (running, log) = start(&desk, "shot.stub.toml", &more);
-    let job = job_of(&log);
-    wait_for_task(&log, "task-started", "all:2");
-    let folder = desk.state().join("framewright/jobs").join(&job);
+    let AtWork {
+        desk,
+        running,
+        job,
+        folder,
+        ..
+    } = at_its_second_frame();
     wait_for_records(&folder, "all:2", 1);
     running.signal(Signal::KILL);
     running.end(LONG);
@@ -274,14 +301,13 @@ fn rude_clients_hold_nothing_up() {
 
 #[test]
 fn ten_at_once_are_answered_while_frames_are_rendered() {
-    let desk = Desk::new();
-    desk.file("farm.toml", FARM);
-    desk.file("shot.stub.toml", SCENE);
-    let more = ["--hosts", "farm.toml", "--policy", "fixed:1"];
-    let (running, log) = start(&desk, "shot.stub.toml", &more);
-    let job = job_of(&log);
-    wait_for_task(&log, "task-started", "all:2");
-    let folder = desk.state().join("framewright/jobs").join(&job);
+    let AtWork {
+        desk: _desk,
+        running,
+        log,
+        folder,
+        ..
+    } = at_its_second_frame();
     let clients: Vec<_> = (0..10)
         .map(|_| {
             let mut stream = connect(&folder);

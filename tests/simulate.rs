@@ -119,7 +119,9 @@ fn the_document_has_every_key_that_is_promised() {
     };
     assert_eq!(
         keys(&answer),
-        ["format", "hosts", "results", "slots", "tasks"]
+        [
+            "format", "history", "hosts", "results", "slots", "tasks", "warnings"
+        ]
     );
     assert_eq!(
         keys(&answer["results"][0]),

@@ -12,6 +12,7 @@ use framewright_core::store::Status;
 use serde::Serialize;
 
 use crate::documents_simulate::CompareReport;
+use crate::history::PlanHistory;
 use crate::problem::with_causes;
 
 /// Version of every document on this page.
@@ -58,6 +59,8 @@ pub(crate) struct HostReport {
     pub(crate) tasks: u32,
     /// Summed over its slots: time in which they had a segment.
     pub(crate) busy_s: f64,
+    /// Until the renderer said that it had loaded: what its first frame takes longer after that is
+    /// counted to the frame, also in what is predicted of both.
     pub(crate) load_s: f64,
     /// 1 = the speed that declared costs are for. As learned, by `render`; by `status` as declared.
     pub(crate) speed: f64,
@@ -144,6 +147,17 @@ pub(crate) struct PlanScene {
     pub(crate) frame_s: Option<f64>,
     pub(crate) memory_bytes: Option<u64>,
     pub(crate) assets: Vec<AssetReport>,
+    /// As in `inspect`, or `history` where it was measured in an earlier render.
+    pub(crate) basis: PlanBasis,
+    /// `null` where nothing of the scene is remembered.
+    pub(crate) history: Option<PlanHistory>,
+}
+
+/// How much to believe the costs of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct PlanBasis {
+    pub(crate) load_s: &'static str,
+    pub(crate) frame_s: &'static str,
 }
 
 /// A planned segment.
@@ -165,6 +179,7 @@ pub(crate) struct Predicted {
     pub(crate) makespan_s: f64,
     pub(crate) lower_bound_s: f64,
     pub(crate) ratio: f64,
+    /// With what first frames take longer, where that is remembered.
     pub(crate) load_s: f64,
     pub(crate) loads: u64,
     pub(crate) hosts_busy_max: u32,

@@ -1,8 +1,10 @@
 //! The documents of `simulate` and of `plan --compare`. They only grow, as all documents do.
 
-use framewright_core::run::{CompareHosts, Comparison};
+use framewright_core::run::{CompareHosts, Comparison, Prepared};
 use framewright_core::simulate::{Answer, Row};
 use serde::Serialize;
+
+use crate::history::PlanHistory;
 
 /// `simulate --format json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -11,6 +13,10 @@ pub(crate) struct SimulateReport {
     pub(crate) hosts: u32,
     pub(crate) slots: u32,
     pub(crate) results: Vec<SimulateRow>,
+    /// What the costs stand on, as in `plan`; null where the job is numbers, or its scene was never
+    /// rendered.
+    pub(crate) history: Option<PlanHistory>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A policy's means over the seeds.
@@ -60,12 +66,16 @@ pub(crate) struct CompareHostsRow {
 }
 
 impl SimulateReport {
-    pub(crate) fn of(answer: &Answer) -> Self {
+    /// `prepared` is the scene's job, where there is a scene.
+    pub(crate) fn of(answer: &Answer, prepared: Option<&Prepared>) -> Self {
+        let remembered = prepared.and_then(|prepared| prepared.remembered.as_ref());
         Self {
             tasks: answer.tasks,
             hosts: answer.hosts,
             slots: answer.slots,
             results: answer.results.iter().map(SimulateRow::of).collect(),
+            history: remembered.map(PlanHistory::from),
+            warnings: prepared.map_or_else(Vec::new, |prepared| prepared.warnings.clone()),
         }
     }
 }

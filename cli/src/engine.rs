@@ -139,7 +139,7 @@ pub(crate) fn simulate(
         threads: around.cores as usize,
     };
     let answer = core_simulate(&simulation, progress)?;
-    Ok(SimulateReport::of(&answer))
+    Ok(SimulateReport::of(&answer, prepared.as_ref()))
 }
 
 /// Asks the adapter what is in the scene.

@@ -13,6 +13,7 @@ mod documents_simulate;
 mod engine;
 mod exit;
 mod hidden;
+mod history;
 mod printable;
 mod problem;
 mod scenes;

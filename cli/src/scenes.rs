@@ -3,12 +3,13 @@
 use framewright_core::data::{Asset, Basis, Cost, Layer, Scene, Scope};
 use framewright_core::frames::{Frame, FrameSet};
 use framewright_core::request::Split;
-use framewright_core::run::{Plan, Prepared, Saturation};
+use framewright_core::run::{Plan, Prepared, Remembered, Saturation};
 
 use crate::documents::{
-    AfterReport, AssetReport, BasisReport, InspectReport, InspectScene, LayerReport, PlanReport,
-    PlanScene, PlanSegment, Predicted, SaturationReport, TilesReport,
+    AfterReport, AssetReport, BasisReport, InspectReport, InspectScene, LayerReport, PlanBasis,
+    PlanReport, PlanScene, PlanSegment, Predicted, SaturationReport, TilesReport,
 };
+use crate::history::PlanHistory;
 
 /// `inspect`, from the adapter's id and answer.
 pub(crate) fn inspect_report(adapter: &str, scene: &Scene) -> InspectReport {
@@ -63,7 +64,11 @@ pub(crate) fn plan_report(prepared: &Prepared, plan: &Plan) -> PlanReport {
     let predicted = &plan.predicted;
     PlanReport {
         adapter: prepared.inspection.description.id.clone(),
-        scene: plan_scene(&prepared.inspection.scene, &prepared.frames),
+        scene: plan_scene(
+            &prepared.inspection.scene,
+            &prepared.frames,
+            prepared.remembered.as_ref(),
+        ),
         split: Split::Frames,
         tasks: prepared.tasks.len(),
         segments: segments.collect(),
@@ -110,8 +115,15 @@ fn ratio(makespan_s: f64, bound_s: f64) -> f64 {
     }
 }
 
-/// The scene of a `plan` for these frames.
-fn plan_scene(scene: &Scene, frames: &FrameSet) -> PlanScene {
+/// The scene of a `plan` for these frames: what was measured before stands for what is declared.
+fn plan_scene(scene: &Scene, frames: &FrameSet, remembered: Option<&Remembered>) -> PlanScene {
+    let load = remembered.and_then(|known| known.load_s);
+    let frame = remembered.and_then(Remembered::frame_s);
+    let costs = &scene.costs;
+    let basis_of = |measured: Option<f64>, cost| match measured {
+        Some(_) => "history",
+        None => basis(cost),
+    };
     PlanScene {
         frames: frames.to_string(),
         fps: scene.fps,
@@ -122,10 +134,15 @@ fn plan_scene(scene: &Scene, frames: &FrameSet) -> PlanScene {
             .iter()
             .map(|layer| layer_report(layer, false))
             .collect(),
-        load_s: known(scene.costs.load_s),
-        frame_s: known(scene.costs.frame_s),
+        load_s: load.or(known(costs.load_s)),
+        frame_s: frame.or(known(costs.frame_s)),
         memory_bytes: Some(scene.memory_bytes).filter(|bytes| *bytes > 0),
         assets: scene.assets.iter().map(asset).collect(),
+        basis: PlanBasis {
+            load_s: basis_of(load, costs.load_s),
+            frame_s: basis_of(frame, costs.frame_s),
+        },
+        history: remembered.map(PlanHistory::from),
     }
 }
 
@@ -320,7 +337,7 @@ mod tests {
     #[test]
     fn a_plan_leaves_passes_out() {
         let frames = "1-9".parse::<FrameSet>().unwrap();
-        let json = serde_json::to_string(&plan_scene(&scene(), &frames)).unwrap();
+        let json = serde_json::to_string(&plan_scene(&scene(), &frames, None)).unwrap();
         assert!(!json.contains("passes"), "{json}");
         assert!(json.starts_with(r#"{"frames":"1-9","#), "{json}");
     }

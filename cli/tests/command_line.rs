@@ -334,6 +334,7 @@ fn help_lists_what_there_is_and_nothing_else() {
         "status",
         "explain",
         "logs",
+        "history",
         "adapters",
         "simulate",
         "completions",
@@ -346,7 +347,6 @@ fn help_lists_what_there_is_and_nothing_else() {
         );
     }
     for kept in [
-        "history",
         "assemble",
         "hosts ",
         "worker",
@@ -368,6 +368,7 @@ fn help_lists_what_there_is_and_nothing_else() {
         "--local",
         "--task-limit",
         "--events",
+        "--no-history",
     ] {
         assert!(render.stdout.contains(option), "{option}");
     }

@@ -39,6 +39,9 @@ pub enum Event {
         /// where planning would have cost more than a moment.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         predicted_makespan_s: Option<f64>,
+        /// What its costs stand on at first; absent where they are as declared.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        history: Option<CostsFrom>,
     },
     /// A host's worker answered.
     HostUp {
@@ -67,7 +70,8 @@ pub enum Event {
         /// Why these tasks, and why there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<SentWhy>,
-        /// How long its load was expected to take; absent where the scene was loaded already.
+        /// How long its load was expected to take, until the renderer says that it has loaded; absent
+        /// where the scene was loaded already.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         load_s: Option<f64>,
         /// How long all of it was expected to take, its load included.
@@ -206,6 +210,19 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         lower_bound_s: Option<f64>,
     },
+}
+
+/// Earlier renders of a scene, as far as a job's first costs stand on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CostsFrom {
+    /// When the newest of the costs was measured. RFC 3339, UTC.
+    pub measured: Timestamp,
+    /// Frames of this job of which a cost is known; 0 = only others', near them.
+    pub frames_known: u32,
+    /// Whether the scene's file was the same then.
+    pub same_scene: bool,
+    /// Whether settings, format and resolution were the same then.
+    pub same_settings: bool,
 }
 
 /// Why a segment was sent where it was.

@@ -59,6 +59,14 @@ pub struct Request {
     pub keep_going: bool,
     /// A word from the user, which travels with every segment.
     pub note: Option<String>,
+    /// Whether the job starts from what earlier renders of the scene cost, and leaves what it cost.
+    #[serde(default = "with_history")]
+    pub history: bool,
+}
+
+/// Jobs stored before there was a choice.
+fn with_history() -> bool {
+    true
 }
 
 /// What protects the file server of a farm.

@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use framewright_core::event::{CommittedFile, Event, JobEnd, SentWhy, Stamped};
+use framewright_core::event::{CommittedFile, CostsFrom, Event, JobEnd, SentWhy, Stamped};
 use framewright_core::explain::past::Past;
 use framewright_core::explain::{Standing, TryEnd};
+use framewright_core::history::{FILE_NAME, History, SceneKey};
 use framewright_core::output::OutputPattern;
 use framewright_core::store::journal;
 use framewright_core::store::{Status, Store, TaskCounts, Tries, read_logs};
@@ -26,6 +27,7 @@ fn events_v1() -> Vec<Stamped> {
             slots: 2,
             pid: 4711,
             predicted_makespan_s: None,
+            history: None,
         },
         Event::HostUp {
             host: host(),
@@ -210,6 +212,26 @@ fn journals_with_predictions_are_read() {
     assert_eq!((host.render_s, host.load_s), (2.25, 1.75));
 }
 
+/// What a job's first costs stood on: written since there is a history.
+#[test]
+fn journals_with_a_history_are_read() {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal-v1-history/journal");
+    let mut found = Vec::new();
+    let report = journal::read(&path, |stamped| found.push(stamped.event)).unwrap();
+    assert_eq!((report.skipped.count, report.torn_bytes), (0, 0));
+    let from = CostsFrom {
+        measured: "2026-11-25T18:30:00Z".parse().unwrap(),
+        frames_known: 2,
+        same_scene: false,
+        same_settings: true,
+    };
+    let [Event::JobStarted { history, .. }] = found.as_slice() else {
+        panic!("{found:#?}");
+    };
+    assert_eq!(*history, Some(from));
+}
+
 /// Journals of format 1 tell what they can.
 #[test]
 fn tasks_of_old_journals_are_explained() {
@@ -239,4 +261,66 @@ fn today_writes_format_1() {
     };
     let fixture = store_v1().find_job("shot").unwrap().journal_path();
     assert_eq!(lines(&path), lines(&fixture));
+}
+
+#[test]
+fn a_history_of_version_1_is_read() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/history-v1");
+    // SQLite may write beside a file that it reads; a fixture is never changed.
+    let copy = tempfile::tempdir().expect("a temporary folder");
+    std::fs::copy(folder.join(FILE_NAME), copy.path().join(FILE_NAME)).expect("a copy");
+    let history = History::at(copy.path());
+    let scenes = history.scenes().expect("it is read");
+    let names: Vec<_> = scenes
+        .iter()
+        .map(|scene| (scene.path.as_str(), scene.renders))
+        .collect();
+    assert_eq!(names, [("/shots/b.stub.toml", 1), ("/shots/a.blend", 2)]);
+    let key = SceneKey {
+        path: "/shots/a.blend",
+        adapter: "blender",
+    };
+    let scene = history.find(key).expect("it is read").expect("it is there");
+    assert_eq!(scene.takes()[0].take.content, "beef");
+    let recalled = scene.recall_all().expect("it is read");
+    let frames: Vec<_> = recalled
+        .costs
+        .frames("beauty")
+        .map(|(frame, known)| {
+            let host = known.host.as_str();
+            (frame, known.cost_s, host, known.first, known.take)
+        })
+        .collect();
+    // The newer take cost twice as much in frame 1: the older one's frame 2 is told at that ratio.
+    assert_eq!(
+        frames,
+        [(1, 5.0, "node02", true, 0), (2, 7.0, "node01", false, 1)]
+    );
+    let tiles: Vec<_> = recalled
+        .costs
+        .layers()
+        .flat_map(|(_, known)| known.keys())
+        .collect();
+    assert!(tiles.contains(&&(17, "2,3".to_owned())), "{tiles:?}");
+    let hosts: Vec<_> = recalled
+        .hosts
+        .iter()
+        .map(|host| {
+            (
+                host.name.as_str(),
+                host.slots,
+                host.speed,
+                host.tasks,
+                host.load_s,
+                host.loads,
+            )
+        })
+        .collect();
+    assert_eq!(
+        hosts,
+        [
+            ("node02", 1, 0.5, 1, 9.0, 1),
+            ("node01", 2, 1.25, 6, 4.0, 2)
+        ]
+    );
 }

@@ -5,6 +5,13 @@ use serde_json::Value;
 use super::support::Desk;
 use super::{desk, farm, number};
 
+/// What a command says of the scene.
+#[track_caller]
+fn answer(desk: &Desk, command: &str, more: &[&str]) -> Value {
+    let words = [command, "shot.stub.toml", "--format", "json"];
+    desk.run([&words[..], more].concat()).expect_code(0).json()
+}
+
 /// A plan's warnings, but that the scene is loaded again and again.
 fn told(plan: &Value) -> Vec<&str> {
     let warnings = plan["warnings"].as_array().expect("a list").iter();
@@ -17,17 +24,7 @@ fn told(plan: &Value) -> Vec<&str> {
 #[test]
 fn a_plan_says_what_short_segments_cost() {
     let desk = desk("[limits]\ndispatch_interval = '10s'");
-    let plan = desk
-        .run([
-            "plan",
-            "shot.stub.toml",
-            "--segment",
-            "2..2",
-            "--format",
-            "json",
-        ])
-        .expect_code(0)
-        .json();
+    let plan = answer(&desk, "plan", &["--segment", "2..2"]);
     let saturation = &plan["predicted"]["saturation"];
     assert_eq!(number(saturation, "interval_s"), 10.0);
     assert_eq!(number(saturation, "segment_s"), 100.0);
@@ -42,10 +39,7 @@ fn a_plan_says_what_short_segments_cost() {
     );
     assert_eq!(warnings[1], advice);
     // Nobody chose these sizes.
-    let auto = desk
-        .run(["plan", "shot.stub.toml", "--format", "json"])
-        .expect_code(0)
-        .json();
+    let auto = answer(&desk, "plan", &[]);
     assert_eq!(told(&auto), [""; 0]);
     assert_eq!(auto["predicted"]["saturation"]["advice"], Value::Null);
 }
@@ -53,33 +47,12 @@ fn a_plan_says_what_short_segments_cost() {
 #[test]
 fn loads_at_once_limit_what_a_farm_can_feed() {
     let desk = desk("[limits]\nloads_max = 2");
-    let plan = desk
-        .run([
-            "plan",
-            "shot.stub.toml",
-            "--policy",
-            "fixed:2",
-            "--format",
-            "json",
-        ])
-        .expect_code(0)
-        .json();
+    let plan = answer(&desk, "plan", &["--policy", "fixed:2"]);
     // 2 × 100 s ÷ 60 s.
     let saturation = &plan["predicted"]["saturation"];
     assert!((number(saturation, "slots_fed") - 10.0 / 3.0).abs() < 1e-6);
     assert_eq!(saturation["loads_max"], 2);
-    let row = desk
-        .run([
-            "simulate",
-            "shot.stub.toml",
-            "--policy",
-            "fixed:2",
-            "--format",
-            "json",
-        ])
-        .expect_code(0)
-        .json()["results"][0]
-        .clone();
+    let row = answer(&desk, "simulate", &["--policy", "fixed:2"])["results"][0].take();
     // What the kernel does in that world is what was reckoned.
     let busy = number(&row, "slots_busy_mean");
     assert!((busy / (10.0 / 3.0) - 1.0).abs() < 0.03, "{busy}");
@@ -88,10 +61,7 @@ fn loads_at_once_limit_what_a_farm_can_feed() {
 #[test]
 fn a_plan_compares_policies_and_hosts() {
     let desk = desk("");
-    let plan = desk
-        .run(["plan", "shot.stub.toml", "--compare", "--format", "json"])
-        .expect_code(0)
-        .json();
+    let plan = answer(&desk, "plan", &["--compare"]);
     let compare = &plan["compare"];
     let policies: Vec<&str> = compare["policies"]
         .as_array()
@@ -128,18 +98,7 @@ fn a_plan_compares_policies_and_hosts() {
         assert!(number(&pair[0], "busy_hours") < number(&pair[1], "busy_hours"));
     }
     // The policy that was asked for comes first, and is not there twice.
-    let other = desk
-        .run([
-            "plan",
-            "shot.stub.toml",
-            "--compare",
-            "--segment",
-            "5..5",
-            "--format",
-            "json",
-        ])
-        .expect_code(0)
-        .json();
+    let other = answer(&desk, "plan", &["--compare", "--segment", "5..5"]);
     assert_eq!(
         other["compare"]["policies"][0]["policy"],
         "royal-render:5..5"

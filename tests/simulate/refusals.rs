@@ -151,7 +151,7 @@ fn refused(desk: &Desk, words: &[&str], message: &str, hint: &str) {
 #[test]
 fn options_that_would_be_ignored_are_refused() {
     let desk = desk("");
-    let rows: [(&[&str], &str, &str); 5] = [
+    let rows: [(&[&str], &str, &str); 7] = [
         (
             &[
                 "simulate",
@@ -174,6 +174,33 @@ fn options_that_would_be_ignored_are_refused() {
             &["simulate", "shot.stub.toml", "--load", "3s"],
             "the argument '[SCENE]' cannot be used with '--load <TIME>'",
             "framewright --help lists commands, framewright COMMAND --help its options",
+        ),
+        (
+            &[
+                "simulate",
+                "--frames",
+                "1-9",
+                "--frame-cost",
+                "1s",
+                "--host-count",
+                "1",
+                "--set",
+                "a=b",
+            ],
+            "--set is about a scene, and there is none",
+            "name a scene, or leave it out",
+        ),
+        (
+            &[
+                "simulate",
+                "shot.stub.toml",
+                "--hosts",
+                "farm.toml",
+                "--speeds",
+                "0.5..4",
+            ],
+            "--speeds is about a farm in numbers, and there is no --host-count",
+            "a farm's file says it of each host",
         ),
         (
             &["plan", "shot.stub.toml", "--max-load-share", "0%"],

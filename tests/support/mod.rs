@@ -240,6 +240,23 @@ pub fn poll<T>(within: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T
     }
 }
 
+/// A scene of the stub renderer that is small and quickly loaded; `lines` say the rest. Returns the
+/// file's name.
+pub fn small_scene(desk: &Desk, stem: &str, lines: &str) -> String {
+    let name = format!("{stem}.stub.toml");
+    let text = format!("width = 16\nheight = 9\nload = \"50ms\"\n{lines}");
+    desk.file(&name, text);
+    name
+}
+
+/// A number of a document.
+#[track_caller]
+pub fn number(value: &Value) -> f64 {
+    value
+        .as_f64()
+        .unwrap_or_else(|| panic!("no number: {value}"))
+}
+
 /// The events in a file that `--events` writes, as far as its lines are whole.
 pub fn events(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap_or_default();

@@ -88,6 +88,7 @@ fn fill(
     list(&mut args.tags, table.words("tags")?);
     let overwrite = table.flag("overwrite")?.unwrap_or_default();
     args.overwrite |= overwrite;
+    args.no_history |= table.flag("history")? == Some(false);
 
     let keep_going = table.flag("keep-going")?.unwrap_or_default();
     let fail_fast = table.flag("fail-fast")?.unwrap_or_default();

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::history::HistoryCommand;
 use super::simulate::SimulateArgs;
 
 /// Splits one render job over processes and hosts, and hands back verified frames.
@@ -94,9 +95,13 @@ pub(crate) enum Command {
     /// is rendered: the dispatcher's own code runs in virtual time, in a world whose costs and
     /// faults it is not told.
     #[command(after_help = "Examples:\n  \
-        framewright simulate --frames 1-200 --frame-cost 20s --load 60s --host-count 20 --policy auto --policy fixed:10\n  \
-        framewright simulate --frames 1-4000 --frame-cost 20s --load 30s --start-delay 6s --dispatch-interval 5s --reload --host-count 200 --policy royal-render:2..2\n  \
-        framewright simulate shot010.blend --hosts farm.toml --cost lognormal:0.6 --host-loss 0.02/h --seeds 20")]
+        framewright simulate --frames 1-200 --frame-cost 20s --load 60s \\\n    \
+            --host-count 20 --policy auto --policy fixed:10\n  \
+        framewright simulate --frames 1-4000 --frame-cost 20s --load 30s \\\n    \
+            --start-delay 6s --dispatch-interval 5s --reload --host-count 200 \\\n    \
+            --policy royal-render:2..2\n  \
+        framewright simulate shot010.blend --hosts farm.toml --cost lognormal:0.6 \\\n    \
+            --host-loss 0.02/h --seeds 20")]
     Simulate(Box<SimulateArgs>),
     /// Say what is in a scene and what it costs to render.
     #[command(after_help = "Example:\n  framewright inspect shot010.blend --format json")]
@@ -121,6 +126,16 @@ pub(crate) enum Command {
         after_help = "Examples:\n  framewright logs 0198c0de\n  framewright logs 0198c0de beauty:17"
     )]
     Logs(LogsArgs),
+    /// Say what earlier renders cost, or forget it.
+    #[command(
+        subcommand_required = true,
+        arg_required_else_help = true,
+        disable_help_subcommand = true
+    )]
+    History {
+        #[command(subcommand)]
+        what: HistoryCommand,
+    },
     /// Ask what renderer adapters there are.
     #[command(
         subcommand_required = true,
@@ -293,6 +308,11 @@ pub(crate) struct JobArgs {
         help_heading = "How"
     )]
     pub(crate) note: Option<String>,
+    /// Plan from what the adapter says, as if the scene had never been rendered, and leave nothing
+    /// for later renders. By default costs that were measured before are used, also of a scene
+    /// that has changed since; the first frames correct them.
+    #[arg(long, help_heading = "How")]
+    pub(crate) no_history: bool,
 
     /// Put frames there: `####` is the frame, `{layer}` the layer; parents are created. By
     /// default ./STEM/STEM.####.EXT, named after the scene.
@@ -348,7 +368,7 @@ pub(crate) struct JobArgs {
 
 impl JobArgs {
     /// A resumed job brings all of these with it.
-    const NOT_WITH_RESUME: [&'static str; 27] = [
+    const NOT_WITH_RESUME: [&'static str; 28] = [
         "scene",
         "job",
         "frames",
@@ -365,6 +385,7 @@ impl JobArgs {
         "keep_going",
         "fail_fast",
         "note",
+        "no_history",
         "output",
         "overwrite",
         "video",

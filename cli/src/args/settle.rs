@@ -103,6 +103,7 @@ pub(crate) fn settle(
         task_limit_s: args.task_limit.as_deref().map(task_limit).transpose()?,
         keep_going: !args.fail_fast,
         note: args.note.as_deref().map(note).transpose()?,
+        history: !args.no_history,
     };
     warnings.extend(without_effect(request.policy, request.segment));
     Ok(Settled { request, warnings })

@@ -72,21 +72,20 @@ pub(crate) struct SimulateArgs {
     /// A segment holds runs of frames only; with --reload, by default any list of them.
     #[arg(long, help_heading = "Job", conflicts_with = "scene")]
     pub(crate) runs: bool,
-    /// Costs differ from frame to frame: const, ramp:10, smooth, lognormal:0.6, spiky:0.05x8. By
-    /// default const.
+    /// Costs differ from frame to frame, on top of what is known of a scene: const, ramp:10, smooth,
+    /// lognormal:0.6, spiky:0.05x8. By default const.
     #[arg(long, value_name = "SHAPE", help_heading = "Job")]
     pub(crate) cost: Option<String>,
     /// Use this adapter; by default the one that knows the scene's extension.
-    #[arg(long, value_name = "ID", help_heading = "Job", requires = "scene")]
+    #[arg(long, value_name = "ID", help_heading = "Job")]
     pub(crate) adapter: Option<String>,
     /// Set a renderer's setting; may be given more than once.
-    #[arg(
-        long = "set",
-        value_name = "KEY=VALUE",
-        help_heading = "Job",
-        requires = "scene"
-    )]
+    #[arg(long = "set", value_name = "KEY=VALUE", help_heading = "Job")]
     pub(crate) set: Vec<String>,
+    /// Take the scene's costs as the adapter says, as if it had never been rendered. By default
+    /// costs that were measured before are used, as `plan` does.
+    #[arg(long, help_heading = "Job")]
+    pub(crate) no_history: bool,
 
     /// The farm is that of this file. By default ./farm.toml, else the user's farm.toml.
     #[arg(long, value_name = "farm.toml", help_heading = "Farm")]
@@ -100,15 +99,10 @@ pub(crate) struct SimulateArgs {
     )]
     pub(crate) host_count: Option<u32>,
     /// Speeds lie evenly on a logarithmic scale from A to B, e.g. 0.5..4.
-    #[arg(
-        long,
-        value_name = "A..B",
-        help_heading = "Farm",
-        requires = "host_count"
-    )]
+    #[arg(long, value_name = "A..B", help_heading = "Farm")]
     pub(crate) speeds: Option<String>,
     /// Each host has so many slots. By default one.
-    #[arg(long, value_name = "N", help_heading = "Farm", requires = "host_count")]
+    #[arg(long, value_name = "N", help_heading = "Farm")]
     pub(crate) slots: Option<u32>,
     /// Between two sends passes so much time. By default as the farm's file says, else nothing.
     #[arg(long, value_name = "TIME", help_heading = "Farm")]
@@ -121,7 +115,7 @@ pub(crate) struct SimulateArgs {
     pub(crate) loads_max: Option<u32>,
 
     /// The dispatcher knows each frame's cost from earlier renders, with this error, e.g. 0.2. By
-    /// default only their mean.
+    /// default only their mean, and of a scene what was measured before.
     #[arg(long, value_name = "ERROR", help_heading = "What goes wrong")]
     pub(crate) history_error: Option<String>,
     /// The dispatcher does not know the hosts' speeds.
@@ -218,6 +212,7 @@ fn scene_job(
         frames: args.frames.clone(),
         adapter: args.adapter.clone(),
         set: args.set.clone(),
+        no_history: args.no_history,
         local: Some(1),
         ..JobArgs::default()
     };
@@ -228,7 +223,26 @@ fn scene_job(
     })
 }
 
+/// Refuses the first of these options that is given. Clap cannot: it does not ask for what an option
+/// requires where something conflicts with that.
+fn refuse(given: &[(&str, bool)], why: &str, hint: &str) -> Result<(), Presentable> {
+    match given.iter().find(|(_, given)| *given) {
+        Some((option, _)) => Err(Presentable::usage(format!("{option} {why}")).hint(hint)),
+        None => Ok(()),
+    }
+}
+
 fn numbers(args: &SimulateArgs) -> Result<Numbers, Presentable> {
+    let of_scenes = [
+        ("--adapter", args.adapter.is_some()),
+        ("--set", !args.set.is_empty()),
+        ("--no-history", args.no_history),
+    ];
+    refuse(
+        &of_scenes,
+        "is about a scene, and there is none",
+        "name a scene, or leave it out",
+    )?;
     let missing = |option: &str| {
         Presentable::usage(format!("there is no scene, and no {option} either")).hint(
             "name a scene, or give numbers: --frames 1-200 --frame-cost 20s --load 60s --host-count 20",
@@ -269,6 +283,15 @@ fn farm(
     let (hosts, mut limits) = match args.host_count {
         Some(count) => (spread(args, count)?, FarmLimits::default()),
         None => {
+            let of_numbers = [
+                ("--speeds", args.speeds.is_some()),
+                ("--slots", args.slots.is_some()),
+            ];
+            refuse(
+                &of_numbers,
+                "is about a farm in numbers, and there is no --host-count",
+                "a farm's file says it of each host",
+            )?;
             let found = hosts::simulated(args.hosts.as_deref(), around)?;
             let Some((hosts, limits)) = found else {
                 return Err(Presentable::usage(

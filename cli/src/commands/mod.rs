@@ -1,6 +1,7 @@
 //! The commands: each takes what is meant, asks the engine, and prints.
 
 mod explain;
+mod history;
 mod logs;
 mod manual;
 mod render;
@@ -54,6 +55,7 @@ pub(crate) fn run(low: Low, format: &mut Format) -> Result<Exit, Presentable> {
         }
         Command::Explain(args) => explain::run(&args, *format, &around()?),
         Command::Logs(args) => logs::run(&args, common.verbose, *format, &around()?),
+        Command::History { what } => history::run(what, *format, &around()?),
         Command::Adapters {
             what: AdaptersCommand::List,
         } => {

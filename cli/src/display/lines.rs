@@ -102,6 +102,7 @@ pub(crate) fn progress(tally: &Tally, now: Timestamp) -> String {
 mod tests {
     use super::super::script::*;
     use super::*;
+    use framewright_core::event::CostsFrom;
 
     fn told(loudness: Loudness, events: &[Stamped]) -> String {
         let mut tally = Tally::default();
@@ -142,6 +143,30 @@ mod tests {
         2/3  a:3  n1/0  3.5s
         a:2: given up: no picture
         "#);
+    }
+
+    #[test]
+    fn what_a_job_s_costs_stand_on_is_told_as_it_begins() {
+        let mut event = started(3);
+        if let Event::JobStarted { history, .. } = &mut event {
+            *history = Some(CostsFrom {
+                measured: Timestamp::UNIX_EPOCH,
+                frames_known: 2,
+                same_scene: true,
+                same_settings: false,
+            });
+        }
+        let events = [at(0, event)];
+        let text = told(Loudness::Normal, &events);
+        let (job, costs) = text.split_once('\n').unwrap();
+        assert_eq!(job, "job 0198c0de: 3 tasks, on 2 slots");
+        // The hour is the reader's own.
+        assert!(
+            costs.starts_with("costs from 2 frames rendered on 19"),
+            "{text}"
+        );
+        assert!(costs.ends_with(" (with other settings)\n"), "{text}");
+        assert_eq!(told(Loudness::Quiet, &events), "");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The sentences that an event is told in, shared by bars and lines.
 
 use framewright_core::event::Event;
+use jiff::tz::TimeZone;
 
 use super::tally::Tally;
 use super::words::count;
 use crate::printable::{for_shell, printable};
+use crate::tables::history::costs_from;
 
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,6 +105,7 @@ impl Notices {
                 slots,
                 pid: _,
                 predicted_makespan_s: _,
+                history,
             } => self.normal(|| {
                 let done = if *skipped > 0 {
                     format!(", {skipped} of them done already")
@@ -110,10 +113,15 @@ impl Notices {
                     String::new()
                 };
                 let slots = count(u64::from(*slots), "slot", "slots");
-                Notice::Plain(format!(
+                let mut text = format!(
                     "job {job}: {}{done}, on {slots}",
                     count(u64::from(*tasks), "task", "tasks")
-                ))
+                );
+                if let Some(from) = history {
+                    text.push('\n');
+                    text.push_str(&costs_from(from, &TimeZone::system()));
+                }
+                Notice::Plain(text)
             }),
             Event::HostUp { host, slots } => self.verbose(|| {
                 format!(

@@ -22,6 +22,7 @@ pub(crate) fn started(tasks: u32) -> Event {
         slots: 2,
         pid: 1,
         predicted_makespan_s: None,
+        history: None,
     }
 }
 

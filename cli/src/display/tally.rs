@@ -4,7 +4,7 @@
 //! A pure fold. It reads no clock: events carry their time, and who asks for a rate or for time
 //! passed says what time it is.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use framewright_core::event::{Event, JobEnd, Stamped};
 use framewright_core::store::{VERDICT_COMMIT, VERDICT_LOST};
@@ -117,6 +117,7 @@ impl Tally {
                 slots: _,
                 pid: _,
                 predicted_makespan_s,
+                history: _,
             } => {
                 self.predicted_makespan_s = *predicted_makespan_s;
                 self.job = Some(job.clone());
@@ -379,15 +380,10 @@ impl Tally {
         self.skipped.saturating_add(self.done_count())
     }
 
-    /// Slots on which a task is being rendered or checked.
+    /// Tasks that are being rendered or checked; one that two slots try is one.
     pub(crate) fn running(&self) -> usize {
-        let works = |slot: &&Slot| {
-            matches!(
-                slot.doing,
-                Doing::Rendering { .. } | Doing::Verifying { .. }
-            )
-        };
-        self.slots.values().filter(works).count()
+        let tasks: BTreeSet<&str> = self.slots.values().filter_map(Slot::task).collect();
+        tasks.len()
     }
 
     /// Committed tasks a minute, over the latest commits. When no commit has come for longer than
@@ -421,6 +417,14 @@ impl Tally {
 }
 
 impl Slot {
+    /// The task that is being rendered or checked.
+    fn task(&self) -> Option<&str> {
+        match &self.doing {
+            Doing::Rendering { task, .. } | Doing::Verifying { task } => Some(task),
+            Doing::Waiting | Doing::Loading => None,
+        }
+    }
+
     fn turn(&mut self, doing: Doing, now: Timestamp) {
         // From one task to the check of the same task, and so on: each its own time.
         if self.doing != doing {
@@ -562,6 +566,36 @@ mod tests {
         }
         tally.apply(&at(1, event));
         assert_eq!((tally.committed(), tally.done.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_task_that_two_slots_try_is_one_frame_and_its_loser_no_failure() {
+        let mut tally = Tally::default();
+        for event in [
+            at(0, started(1)),
+            at(0, up("n1", 1)),
+            at(0, up("n2", 1)),
+            at(0, sent(1, "n2", 0, &["a:1"])),
+            at(0, begun(1, "a:1", "n2", 0)),
+            at(5, sent(2, "n1", 0, &["a:1"])),
+            at(5, begun(2, "a:1", "n1", 0)),
+            at(6, progress(1, "a:1", "n2", 0, 0.1)),
+        ] {
+            tally.apply(&event);
+        }
+        assert_eq!(tally.running(), 1);
+        for event in [
+            at(8, verifying(2, "a:1", "n1", 0)),
+            at(8, ended(2, "n1", 0)),
+            at(8, done(2, "a:1", "n1", 0, 3.0)),
+            at(9, ended(1, "n2", 0)),
+        ] {
+            tally.apply(&event);
+        }
+        assert_eq!((tally.settled(), tally.running()), (1, 0));
+        assert_eq!((tally.attempts_failed, tally.failures.len()), (0, 0));
+        let tasks = |host: &str| (tally.hosts[host].tasks, tally.hosts[host].busy_s);
+        assert_eq!((tasks("n1"), tasks("n2")), ((1, 3.0), (0, 9.0)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use framewright_core::store::Status;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{cell, table, text as table_text};
+use super::{cell, sentence, table, text as table_text};
 use crate::display::words::{count, time};
 use crate::printable::{for_shell, printable};
 
@@ -20,9 +20,8 @@ pub(crate) fn text(told: &Explained, width: Option<u16>, zone: &TimeZone) -> Str
         if !text.is_empty() {
             text.push('\n');
         }
-        for sentence in sentences(task, told) {
-            text.push_str(&sentence);
-            text.push('\n');
+        for said in sentences(task, told) {
+            text.push_str(&sentence(&said, width));
         }
         if !task.hosts.is_empty() {
             text.push('\n');
@@ -35,8 +34,7 @@ pub(crate) fn text(told: &Explained, width: Option<u16>, zone: &TimeZone) -> Str
     }
     if let Some(note) = of_the_job(told) {
         text.push('\n');
-        text.push_str(&note);
-        text.push('\n');
+        text.push_str(&sentence(&note, width));
     }
     text
 }
@@ -73,6 +71,7 @@ fn sentences(task: &TaskReport, told: &Explained) -> Vec<String> {
         Standing::GivenUp { why } => vec![format!("{name} is given up: {}.", printable(why))],
         Standing::Left => vec![format!("{name} is not done, and {}.", not_running(told))],
     };
+    said.extend(task.beside.iter().flat_map(beside));
     if task.failures > 0 && !matches!(task.standing, Standing::Done) {
         let failed = count(
             u64::from(task.failures),
@@ -196,6 +195,27 @@ fn rendering(name: &str, lease: &LeaseReport) -> Vec<String> {
     said
 }
 
+/// The other slot of a task that two have.
+fn beside(lease: &LeaseReport) -> Vec<String> {
+    let slot = slot(lease);
+    let first = match (lease.begun, lease.begins_in_s, lease.ends_in_s) {
+        (true, Some(begun), Some(ends)) => format!(
+            "Beside that, {slot} has been rendering it for {}, and is expected to be done in {}",
+            time(-begun),
+            time(ends)
+        ),
+        (false, Some(begins), Some(ends)) => format!(
+            "Beside that, it is given to {slot}: it is expected to begin in {} and to be rendered in {}",
+            time(begins),
+            time(ends)
+        ),
+        _ => format!("Beside that, it was rendered on {slot}, and that picture is being read"),
+    };
+    let mut said = vec![format!("{first}. The first picture wins.")];
+    said.extend(of_segment(lease));
+    said
+}
+
 fn of_segment(lease: &LeaseReport) -> Vec<String> {
     let mut said = vec![
         format!(
@@ -259,17 +279,23 @@ fn done(name: &str, tries: &[Try]) -> String {
 
 fn costs(cost: &CostReport) -> String {
     let ended = u64::from(cost.ended);
+    // Corrected by this job's own tasks, it still stands on what it was corrected from.
+    let from = match cost.estimate_basis {
+        Some(CostBasis::History) => "by earlier renders and ",
+        Some(_) | None => "by ",
+    };
     let basis = match cost.basis {
         CostBasis::Guess => "a guess, as nothing is known of it".to_owned(),
         CostBasis::Estimated => "reckoned from what the scene holds".to_owned(),
         CostBasis::Declared => "as the scene says".to_owned(),
         CostBasis::Measured => "as timed before the start".to_owned(),
+        CostBasis::History => "as in earlier renders".to_owned(),
         CostBasis::Layer => format!(
-            "by what {} of its layer took",
+            "{from}what {} of its layer took",
             count(ended, "task", "tasks")
         ),
         CostBasis::Job => format!(
-            "by what {} of other layers took",
+            "{from}what {} of other layers took",
             count(ended, "task", "tasks")
         ),
         CostBasis::Other => "by other means".to_owned(),
@@ -436,171 +462,4 @@ fn of_the_job(told: &Explained) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use framewright_core::explain::HostReport;
-
-    use super::*;
-
-    fn told(controller: Reached, task: TaskReport) -> Explained {
-        Explained {
-            job: "shot-1".into(),
-            status: Status::Running,
-            controller,
-            tasks: vec![task],
-        }
-    }
-
-    fn task(standing: Standing) -> TaskReport {
-        TaskReport {
-            task: "all:7".into(),
-            standing,
-            attempts: 1,
-            failures: 1,
-            cost: Some(CostReport {
-                seconds_s: 20.0,
-                estimate_s: 10.0,
-                basis: CostBasis::Layer,
-                ended: 14,
-                spread: Some(0.12),
-            }),
-            hosts: Vec::new(),
-            hosts_left_out: 0,
-            tries: Vec::new(),
-        }
-    }
-
-    fn host(name: &str, reason: HostReason) -> HostReport {
-        HostReport {
-            host: name.into(),
-            speed: 2.0,
-            takes_s: 10.0,
-            reason,
-        }
-    }
-
-    fn a_try(segment: u64, why: SentWhy, end: TryEnd) -> Try {
-        Try {
-            segment,
-            host: "n1".into(),
-            slot: 0,
-            sent: Timestamp::from_second(61).unwrap(),
-            why: Some(why),
-            attempt: matches!(end, TryEnd::Failed { .. }).then_some(1),
-            begun: None,
-            ended: None,
-            end,
-        }
-    }
-
-    fn shown(told: &Explained) -> String {
-        text(told, None, &TimeZone::UTC)
-    }
-
-    #[test]
-    fn a_task_that_waits_is_told_host_by_host() {
-        let mut waiting = task(Standing::Waiting {
-            hold: Some(Hold::Licence { for_s: 4.0 }),
-            waiting: 42,
-            all_done_in_s: Some(300.0),
-        });
-        let busy = HostReason::Busy { free_in_s: 12.0 };
-        let small = HostReason::LacksMemory {
-            needs_bytes: 40 << 30,
-            has_bytes: 512 << 20,
-        };
-        let plain = HostReason::LacksTags {
-            tags: vec!["gpu".into()],
-        };
-        let late = HostReason::NotWorthIt {
-            ready_in_s: 60.0,
-            over_in_s: 42.0,
-        };
-        waiting.hosts = vec![
-            host("n1", busy),
-            host("n2", small),
-            host("n3", plain),
-            host("n4", late),
-        ];
-        waiting.hosts_left_out = 3;
-        waiting.tries = vec![
-            a_try(3, SentWhy::Share, TryEnd::CutAway { to: 9 }),
-            a_try(
-                9,
-                SentWhy::Tail { of: 3 },
-                TryEnd::Failed {
-                    verdict: "verify".into(),
-                    why: "no picture".into(),
-                },
-            ),
-        ];
-        insta::assert_snapshot!(shown(&told(Reached::Answered, waiting)), @r#"
-        all:7 waits for a slot, as do 41 other tasks of its layer.
-        There was no licence: nothing is sent for another 4.0s.
-        Everything is expected to be done in 5m00s.
-        1 attempt at it failed so far.
-        On a host of speed 1 it costs 20s, give or take 12%, by what 14 tasks of its layer took.
-
-        HOST  SPEED  WOULD TAKE  WHY NOT THERE
-        n1     2.00         10s  busy, free in 12s
-        n2     2.00         10s  it has 512 MiB of memory, of 40.0 GiB that are needed
-        n3     2.00         10s  it lacks the tags gpu
-        n4     2.00         10s  idle, but ready in 1m00s when all is over in 42s
-        and 3 hosts more
-
-        SEGMENT  SLOT  SENT      WHY THERE                               ATTEMPT  END
-              3  n1/0  00:01:01  the slot's share of what waited               -  cut away, into segment 9
-              9  n1/0  00:01:01  the end of segment 3, for an idle slot        1  verify: no picture
-        "#);
-    }
-
-    #[test]
-    fn a_task_that_runs_is_told_with_its_segment() {
-        let lease = LeaseReport {
-            segment: 7,
-            host: "n1".into(),
-            slot: 1,
-            why: SentWhy::Share,
-            sent_in_s: -65.0,
-            place: 4,
-            of: 12,
-            begins_in_s: Some(-3.2),
-            ends_in_s: Some(6.8),
-            segment_ends_in_s: 86.8,
-            takes_s: 10.0,
-            speed: 2.0,
-            cut_for: Some("n2/0".into()),
-            stopping: false,
-        };
-        let mut running = task(Standing::Rendering { lease });
-        running.failures = 0;
-        insta::assert_snapshot!(shown(&told(Reached::Answered, running)), @r#"
-        all:7 has been rendering on n1/1 for 3.2s, and is expected to be done in 6.8s.
-        It is task 4 of 12 of segment 7, which is expected to be over in 1m27s; it was sent there 1m05s ago: the slot's share of what waited.
-        It is expected to take 10s there, at a speed of 2.00.
-        The segment's end is being cut off for n2/0, which is idle.
-        On a host of speed 1 it costs 20s, give or take 12%, by what 14 tasks of its layer took.
-        "#);
-    }
-
-    #[test]
-    fn of_a_job_that_does_not_run_the_journal_tells() {
-        let mut left = task(Standing::Left);
-        left.cost = None;
-        left.failures = 0;
-        let mut told = told(Reached::None, left);
-        told.status = Status::Interrupted;
-        insta::assert_snapshot!(shown(&told), @r#"
-        all:7 is not done, and its job does not run.
-
-        Job shot-1 does not run, its state is interrupted; go on with: framewright render --resume shot-1
-        "#);
-        told.controller = Reached::Silent {
-            why: "the controller did not answer within 2 s".into(),
-        };
-        insta::assert_snapshot!(shown(&told), @r#"
-        all:7 is not done, and where it waits only the controller knows.
-
-        Job shot-1 runs, but this is only what its journal tells: the controller did not answer within 2 s.
-        "#);
-    }
-}
+mod tests;

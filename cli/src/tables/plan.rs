@@ -1,6 +1,9 @@
 //! What a render would do, for people.
 
-use super::{cell, known_time, table, text as table_text};
+use jiff::tz::TimeZone;
+
+use super::history::costs_from;
+use super::{cell, known_time, number_list, sentence, table, text as table_text};
 use crate::display::words::{count, time};
 use crate::documents::{PlanReport, SaturationReport};
 use crate::printable::printable;
@@ -11,36 +14,52 @@ const SEGMENTS_SHOWN_MAX: usize = 40;
 /// For people.
 pub(crate) fn text(report: &PlanReport, width: Option<u16>, all: bool) -> String {
     let scene = &report.scene;
-    let mut text = format!(
-        "{}: frames {}, {} x {} pixels, load {}, frame {}\n{} in {}\n\n",
+    let scene_told = format!(
+        "{}: frames {}, {} x {} pixels, load {}, frame {}",
         report.adapter,
         scene.frames,
         scene.width,
         scene.height,
         known_time(scene.load_s),
         known_time(scene.frame_s),
+    );
+    let mut text = sentence(&scene_told, width);
+    text.push_str(&format!(
+        "{} in {}\n\n",
         count(u64::from(report.tasks), "task", "tasks"),
         count(report.segments.len() as u64, "segment", "segments"),
-    );
+    ));
     text.push_str(&segments(report, width, all));
+    if let Some(history) = &scene.history {
+        let told = costs_from(&history.costs, &TimeZone::system());
+        text.push('\n');
+        text.push_str(&sentence(&told, width));
+    }
     let predicted = &report.predicted;
-    text.push_str(&format!(
-        "\npredicted: {} with {} ({} of loading) on {} at most; no schedule takes less than {}: {:.2} times that\n",
+    let told = format!(
+        "predicted: {} with {} ({} of loading) on {} at most; no schedule takes less than {}: {:.2} times that",
         time(predicted.makespan_s),
         count(predicted.loads, "load", "loads"),
         time(predicted.load_s),
-        count(u64::from(predicted.hosts_busy_max), "busy host", "busy hosts"),
+        count(
+            u64::from(predicted.hosts_busy_max),
+            "busy slot",
+            "busy slots"
+        ),
         time(predicted.lower_bound_s),
         predicted.ratio,
-    ));
+    );
+    text.push('\n');
+    text.push_str(&sentence(&told, width));
     if let Some(fed) = &predicted.saturation {
-        text.push_str(&saturation(fed));
+        text.push_str(&sentence(&saturation(fed), width));
     }
     if let Some(compare) = &report.compare {
         text.push_str(&super::simulate::comparison(compare, width));
     }
     for warning in &report.warnings {
-        text.push_str(&format!("warning: {}\n", printable(warning)));
+        let told = format!("warning: {}", printable(warning));
+        text.push_str(&sentence(&told, width));
     }
     text
 }
@@ -58,7 +77,7 @@ fn saturation(fed: &SaturationReport) -> String {
         ));
     }
     format!(
-        "{} can feed {:.1} slots with segments of {} ({}); there are {}\n",
+        "{} can feed {:.1} slots with segments of {} ({}); there are {}",
         limits.join(" and "),
         fed.slots_fed,
         count(u64::from(fed.segment_tasks), "task", "tasks"),
@@ -86,7 +105,7 @@ fn segments(report: &PlanReport, width: Option<u16>, all: bool) -> String {
         let mut row = vec![
             segment.id.to_string(),
             cell(&segment.host),
-            segment.frames.clone(),
+            number_list(&segment.frames, width),
             time(segment.start_s),
             time(segment.end_s),
         ];
@@ -113,7 +132,7 @@ fn segments(report: &PlanReport, width: Option<u16>, all: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::documents::{Document, PlanScene, PlanSegment, Predicted};
+    use crate::documents::{Document, PlanBasis, PlanScene, PlanSegment, Predicted};
     use framewright_core::request::Split;
 
     fn report(segments: u64) -> PlanReport {
@@ -138,6 +157,11 @@ mod tests {
                 frame_s: None,
                 memory_bytes: None,
                 assets: vec![],
+                basis: PlanBasis {
+                    load_s: "declared",
+                    frame_s: "unknown",
+                },
+                history: None,
             },
             split: Split::Frames,
             tasks: 60,
@@ -168,7 +192,7 @@ mod tests {
              \u{20}     1  n1    1        0.0s  1m12s\n\
              \u{20}     2  n1    2        0.0s  1m12s\n\
              \n\
-             predicted: 1m12s with 1 load (8.0s of loading) on 1 busy host at most; \
+             predicted: 1m12s with 1 load (8.0s of loading) on 1 busy slot at most; \
              no schedule takes less than 1m00s: 1.20 times that\n\
              warning: be careful\n"
         );
@@ -205,7 +229,8 @@ mod tests {
             json,
             concat!(
                 r#"{"format":1,"adapter":"stub","scene":{"frames":"1-60","fps":24.0,"width":320,"height":180,"layers":[],"#,
-                r#""load_s":8.0,"frame_s":null,"memory_bytes":null,"assets":[]},"split":"frames","tasks":60,"#,
+                r#""load_s":8.0,"frame_s":null,"memory_bytes":null,"assets":[],"#,
+                r#""basis":{"load_s":"declared","frame_s":"unknown"},"history":null},"split":"frames","tasks":60,"#,
                 r#""segments":[{"id":1,"host":"n1","layer":"","frames":"1","tile":null,"start_s":0.0,"end_s":72.0}],"#,
                 r#""predicted":{"makespan_s":72.0,"lower_bound_s":60.0,"ratio":1.2,"load_s":8.0,"loads":1,"hosts_busy_max":1,"saturation":null},"#,
                 r#""warnings":["be careful"]}"#

@@ -1,8 +1,12 @@
 //! `simulate`, and the comparison that `plan --compare` adds.
 
-use super::{table, text as table_text};
+use jiff::tz::TimeZone;
+
+use super::history::costs_from;
+use super::{keep_whole, sentence, table, text as table_text};
 use crate::display::words::{count, time};
 use crate::documents_simulate::{CompareHostsRow, CompareReport, SimulateReport, SimulateRow};
+use crate::printable::printable;
 
 /// One row a policy.
 pub(crate) fn text(report: &SimulateReport, width: Option<u16>) -> String {
@@ -19,6 +23,15 @@ pub(crate) fn text(report: &SimulateReport, width: Option<u16>) -> String {
         },
     );
     text.push_str(&policies(&report.results, width));
+    if let Some(history) = &report.history {
+        let told = costs_from(&history.costs, &TimeZone::system());
+        text.push('\n');
+        text.push_str(&sentence(&told, width));
+    }
+    for warning in &report.warnings {
+        let told = format!("warning: {}", printable(warning));
+        text.push_str(&sentence(&told, width));
+    }
     text
 }
 
@@ -31,49 +44,66 @@ pub(crate) fn comparison(report: &CompareReport, width: Option<u16>) -> String {
     )
 }
 
+/// A column of the policies' table. Its cells are never broken; its header is, between words.
+struct Column {
+    header: &'static str,
+    cells: Vec<String>,
+}
+
+/// What a narrow terminal is not shown, the first of these first; the document has all of it.
+const LEFT_OUT: [&str; 4] = ["bound", "busy slots", "worst", "segments"];
+
 fn policies(rows: &[SimulateRow], width: Option<u16>) -> String {
     let several = rows.iter().any(|row| row.seeds > 1);
     let priced = rows.iter().any(|row| row.cost.is_some());
     let failed = rows.iter().any(|row| row.failed > 0.0);
-    let mut header = vec!["policy", "time", "bound", "ratio"];
-    if several {
-        header.push("worst");
-    }
-    header.extend(["segments", "loads", "loading", "busy slots", "busy hours"]);
-    if priced {
-        header.push("cost");
-    }
-    if failed {
-        header.push("failed");
-    }
-    let mut table = table(&header, width);
-    for row in rows {
-        let mut cells = vec![
-            row.policy.clone(),
-            time(row.makespan_s),
-            time(row.lower_bound_s),
-            format!("{:.3}", row.ratio),
-        ];
-        if several {
-            cells.push(format!("{:.3}", row.ratio_max));
+    let mut columns: Vec<Column> = Vec::new();
+    let mut column = |header, is_shown: bool, cell: &dyn Fn(&SimulateRow) -> String| {
+        let cells = rows.iter().map(cell).collect();
+        columns.extend(is_shown.then_some(Column { header, cells }));
+    };
+    column("policy", true, &|row| row.policy.clone());
+    column("time", true, &|row| time(row.makespan_s));
+    column("bound", true, &|row| time(row.lower_bound_s));
+    column("ratio", true, &|row| format!("{:.3}", row.ratio));
+    column("worst", several, &|row| format!("{:.3}", row.ratio_max));
+    column("segments", true, &|row| whole(row.segments));
+    column("loads", true, &|row| whole(row.loads));
+    column("loading", true, &|row| {
+        percent(row.load_s / 3600.0, row.busy_hours)
+    });
+    column("busy slots", true, &|row| {
+        format!("{:.1}", row.slots_busy_mean)
+    });
+    column("busy hours", true, &|row| format!("{:.1}", row.busy_hours));
+    column("cost", priced, &|row| money(row.cost));
+    column("failed", failed, &|row| whole(row.failed));
+    for left_out in LEFT_OUT {
+        let needed: usize = columns.iter().map(|column| column.width() + 2).sum();
+        if width.is_none_or(|width| needed <= usize::from(width) + 2) {
+            break;
         }
-        cells.extend([
-            whole(row.segments),
-            whole(row.loads),
-            percent(row.load_s / 3600.0, row.busy_hours),
-            format!("{:.1}", row.slots_busy_mean),
-            format!("{:.1}", row.busy_hours),
-        ]);
-        if priced {
-            cells.push(money(row.cost));
-        }
-        if failed {
-            cells.push(whole(row.failed));
-        }
-        table.add_row(cells);
+        columns.retain(|column| column.header != left_out);
     }
-    let right: Vec<usize> = (1..header.len()).collect();
+    let headers: Vec<&str> = columns.iter().map(|column| column.header).collect();
+    let mut table = table(&headers, width);
+    for row in 0..rows.len() {
+        table.add_row(columns.iter().map(|column| column.cells[row].as_str()));
+    }
+    for (index, column) in columns.iter().enumerate().filter(|_| width.is_some()) {
+        keep_whole(&mut table, index, column.width());
+    }
+    let right: Vec<usize> = (1..columns.len()).collect();
     table_text(table, &right)
+}
+
+impl Column {
+    /// The least that it needs.
+    fn width(&self) -> usize {
+        let cells = self.cells.iter().map(String::as_str);
+        let words = self.header.split(' ').chain(cells);
+        words.map(|word| word.chars().count()).max().unwrap_or(0)
+    }
 }
 
 fn hosts(rows: &[CompareHostsRow], width: Option<u16>) -> String {
@@ -124,4 +154,53 @@ fn percent(part: f64, whole: f64) -> String {
 /// In whatever money the farm's file counts.
 fn money(cost: Option<f64>) -> String {
     cost.map_or_else(|| "unknown".to_owned(), |cost| format!("{cost:.2}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(policy: &str) -> SimulateRow {
+        SimulateRow {
+            policy: policy.into(),
+            makespan_s: 464.0,
+            lower_bound_s: 376.0,
+            ratio: 1.234,
+            loads: 12.0,
+            load_s: 720.0,
+            render_s: 3000.0,
+            segments: 34.4,
+            slots_busy_mean: 9.0,
+            slots_used: 12.0,
+            load_hours: 0.2,
+            busy_hours: 1.2,
+            busy_share: 0.75,
+            cost: Some(0.43),
+            ratio_max: 1.428,
+            seeds: 20,
+            failed: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_narrow_terminal_is_shown_less_and_nothing_broken() {
+        let rows = [row("auto"), row("royal-render:2..10")];
+        insta::assert_snapshot!(policies(&rows, None), @r"
+        POLICY               TIME  BOUND  RATIO  WORST  SEGMENTS  LOADS  LOADING  BUSY SLOTS  BUSY HOURS  COST
+        auto                7m44s  6m16s  1.234  1.428      34.4     12      17%         9.0         1.2  0.43
+        royal-render:2..10  7m44s  6m16s  1.234  1.428      34.4     12      17%         9.0         1.2  0.43
+        ");
+        insta::assert_snapshot!(policies(&rows, Some(80)), @r"
+        POLICY               TIME  RATIO  WORST  SEGMENTS  LOADS  LOADING     BUSY  COST
+                                                                             HOURS
+        auto                7m44s  1.234  1.428      34.4     12      17%      1.2  0.43
+        royal-render:2..10  7m44s  1.234  1.428      34.4     12      17%      1.2  0.43
+        ");
+        insta::assert_snapshot!(policies(&rows, Some(60)), @r"
+        POLICY               TIME  RATIO  LOADS  LOADING   BUSY  COST
+                                                          HOURS
+        auto                7m44s  1.234     12      17%    1.2  0.43
+        royal-render:2..10  7m44s  1.234     12      17%    1.2  0.43
+        ");
+    }
 }

@@ -371,6 +371,44 @@ fn a_slot_that_waits_for_a_tail_is_promised() {
 }
 
 #[test]
+fn a_late_task_that_two_slots_have_is_told_with_both() {
+    let mut spec = job(1);
+    spec.kept = true;
+    let host = |speed| HostSpec {
+        speed: Speed::new(speed).expect("a speed"),
+        load: Some(Span::ZERO),
+        ..HostSpec::default()
+    };
+    let mut script = Script::new(spec, vec![host(0.1), host(8.0)]);
+    script.lose(1, false);
+    script.up(0);
+    script.begin(1, 0);
+    let beside = |script: &Script| script.farm.explain(TaskId(0)).beside;
+    assert_eq!(beside(&script), None);
+    script.wait(3);
+    script.up(1);
+
+    let first = lease(&script, 0);
+    assert_eq!((first.segment, first.begun), (SegmentId(1), true));
+    let copy = beside(&script).expect("it is tried on the fast host too");
+    assert_eq!((copy.segment, copy.begun), (SegmentId(2), false));
+    assert_eq!(copy.reason, SendReason::Copy { of: SegmentId(1) });
+    assert!(copy.ends < first.ends, "{copy:?}, {first:?}");
+    script.begin(2, 0);
+    assert_eq!(script.farm.explain(TaskId(0)).attempts, 2);
+
+    // The second one wins, and the first goes on until its picture is in its place.
+    script.rendered_in(2, 0, 3);
+    let segment = SegmentId(2);
+    assert_eq!(standing(&script, 0), Standing::Committing { segment });
+    let loser = beside(&script).map(|lease| lease.segment);
+    assert_eq!(loser, Some(SegmentId(1)));
+    script.commit(2, 0);
+    assert_eq!(standing(&script, 0), Standing::Committed);
+    assert_eq!(beside(&script), None);
+}
+
+#[test]
 fn why_a_task_was_given_up_is_kept() {
     let mut spec = job(1);
     spec.limits.retries = 0;

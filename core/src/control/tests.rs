@@ -79,6 +79,7 @@ fn report() -> TaskReport {
             waiting: 3,
             all_done_in_s: None,
         },
+        beside: None,
         attempts: 0,
         failures: 0,
         cost: None,

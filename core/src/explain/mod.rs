@@ -28,6 +28,9 @@ pub struct TaskReport {
     /// Where it stands.
     #[serde(flatten)]
     pub standing: Standing,
+    /// Another slot that has it too: of a late task's two tries the first picture wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<LeaseReport>,
     /// Attempts that began.
     pub attempts: u32,
     /// Attempts that failed and count, of this controller.
@@ -160,6 +163,9 @@ pub struct LeaseReport {
     pub place: u32,
     /// How many tasks it has, those included that are done.
     pub of: u32,
+    /// Whether the slot has begun the task.
+    #[serde(default)]
+    pub begun: bool,
     /// When the task was begun, or is predicted to be; absent while its picture is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begins_in_s: Option<f64>,
@@ -188,6 +194,10 @@ pub struct CostReport {
     pub estimate_s: f64,
     /// What it is known by.
     pub basis: CostBasis,
+    /// What the estimate was known by: the same, before tasks of this job had ended. Absent where
+    /// an older framewright answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_basis: Option<CostBasis>,
     /// How many tasks ended of which it is known.
     pub ended: u32,
     /// How far tasks of its layer lie from what was estimated, one from another: a standard
@@ -208,6 +218,8 @@ pub enum CostBasis {
     Declared,
     /// It was timed before the start.
     Measured,
+    /// What the task, or tasks near it, took in earlier renders of the scene.
+    History,
     /// What tasks of its layer took.
     Layer,
     /// What tasks of other layers took.
@@ -302,6 +314,7 @@ impl TaskReport {
         Self {
             task: task.to_owned(),
             standing: past.standing(),
+            beside: None,
             attempts: past.attempts(),
             failures: past.failures(),
             cost: None,

@@ -172,7 +172,14 @@ impl Controller<'_> {
                 written,
             },
         );
-        let took = Span::from_secs_f64(took.real.as_secs_f64());
+        // After the last task of a segment the kernel takes all that it is not told of for the time
+        // until the next one can be sent, so there it is told all.
+        let is_first = took.expected.warm_up > Span::ZERO;
+        let took = if is_first && !self.segments[&segment].unconcluded().is_empty() {
+            took.without_warm_up()
+        } else {
+            Span::from_secs_f64(took.real.as_secs_f64())
+        };
         self.tell(&FarmEvent::Rendered {
             segment,
             task,
@@ -206,7 +213,7 @@ impl Controller<'_> {
             host,
             slot,
             render_s: took.real.as_secs_f64(),
-            predicted_s: Some(took.predicted.as_secs_f64()),
+            predicted_s: Some(took.predicted().as_secs_f64()),
             file: file.clone(),
         };
         let stamped = Stamped {

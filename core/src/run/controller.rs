@@ -10,7 +10,7 @@
 //! order leaves, and a picture is renamed into place only after the record that names it is on
 //! disk (the store's thread does both, in groups).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ use tokio::time::sleep_until;
 use super::checks::{Check, Committing, Complete};
 use super::hosts::Host;
 use super::job::Job;
+use super::remembered::Remembered;
 use super::segment::Segment;
 use super::session::{FromSession, SessionNumber};
 use super::slots::Slot;
@@ -82,6 +83,10 @@ pub(super) struct Controller<'a> {
     /// The first segment of this controller; smaller numbers are earlier controllers'.
     pub(super) first_segment: u64,
     predicted_makespan_s: Option<f64>,
+    /// How often each host loaded for earlier controllers, and how many seconds that took.
+    pub(super) loads_before: BTreeMap<String, (u32, f64)>,
+    /// Tasks that were the first after a load.
+    pub(super) first_tasks: BTreeSet<(SegmentId, TaskId)>,
     warnings: u32,
     finished: Option<Outcome>,
     stopping: bool,
@@ -166,6 +171,10 @@ impl<'a> Controller<'a> {
             predicted_makespan_s,
         } = opened;
         let first_segment = state.segment_next();
+        let hosts = state.hosts().iter();
+        let loads_before = hosts
+            .map(|(name, host)| (name.clone(), (host.loads, host.load_s)))
+            .collect();
         let mut controller = Self {
             around,
             job,
@@ -191,6 +200,8 @@ impl<'a> Controller<'a> {
             },
             first_segment,
             predicted_makespan_s,
+            loads_before,
+            first_tasks: BTreeSet::new(),
             warnings: 0,
             finished: None,
             stopping: false,
@@ -224,6 +235,7 @@ impl<'a> Controller<'a> {
 
     fn begin(&mut self) {
         let skipped = self.job.already_done;
+        let remembered = self.job.prepared.remembered.as_ref();
         self.emit(Event::JobStarted {
             job: self.job.id().to_owned(),
             tasks: self.job.tasks().len(),
@@ -231,6 +243,7 @@ impl<'a> Controller<'a> {
             slots: u32::try_from(self.slots.len()).unwrap_or(u32::MAX),
             pid: std::process::id(),
             predicted_makespan_s: self.predicted_makespan_s,
+            history: remembered.map(Remembered::costs_from),
         });
         for text in self.job.warnings.clone() {
             self.warn(text);
@@ -469,11 +482,13 @@ impl<'a> Controller<'a> {
         let speeds = self.speeds();
         let hosts = self.job.request().hosts.iter();
         let speeds_declared = hosts.map(|host| (host.name.clone(), host.speed)).collect();
+        let makespan_s = self.started.elapsed().as_secs_f64();
+        self.leave_history();
         self.emit(Event::JobEnded {
             state,
             done: counts.done,
             failed: counts.failed,
-            makespan_s: self.started.elapsed().as_secs_f64(),
+            makespan_s,
             lower_bound_s,
         });
         if state != JobEnd::Interrupted {

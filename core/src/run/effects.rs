@@ -9,7 +9,7 @@ use framewright_plugin_api::data::{Effect, Run, Verdict};
 use framewright_worker::message::{RunId, ToWorker};
 
 use super::controller::Controller;
-use super::segment::{Phase, SegmentTask, Took};
+use super::segment::{Expected, Phase, SegmentTask, Took};
 use super::session::FromSession;
 use super::slots::POLITE_MS;
 use crate::event::Event;
@@ -126,6 +126,7 @@ impl Controller<'_> {
             .loading_since
             .take()
             .map_or(Duration::ZERO, |since| now - since);
+        session.is_fresh = true;
         let Some(id) = self.slot(slot).queue.front().copied() else {
             return;
         };
@@ -140,28 +141,38 @@ impl Controller<'_> {
             slot: on_host,
             load_s,
         });
-        self.tell(&FarmEvent::Loaded {
-            segment: id,
-            took: Span::from_secs_f64(load_s),
-        });
+        let took = Span::from_secs_f64(load_s) + self.warm_up(slot);
+        self.tell(&FarmEvent::Loaded { segment: id, took });
     }
 
     /// Marks a task as begun, the first time that the adapter says anything of it.
     pub(super) fn begin_task(&mut self, id: SegmentId, task: TaskId) {
+        let Some(slot) = self.segments.get(&id).map(|segment| segment.slot) else {
+            return;
+        };
+        let host = self.slots[slot.0 as usize].host;
+        let mut expected = Expected {
+            own: self.farm.predicted(task, host),
+            warm_up: Span::ZERO,
+        };
+        let warm_up = self.warm_up(slot);
         let Some(segment) = self.segments.get_mut(&id) else {
             return;
         };
         let since = segment.ready_since;
-        let slot = segment.slot;
-        let host = self.slots[slot.0 as usize].host;
-        let predicted = self.farm.predicted(task, host);
         let Some(at) = segment.find(task) else { return };
         if !matches!(at.phase, Phase::Waiting) {
             return;
         }
+        if let Some(session) = &mut self.slots[slot.0 as usize].session
+            && std::mem::take(&mut session.is_fresh)
+        {
+            expected.warm_up = warm_up;
+            self.first_tasks.insert((id, task));
+        }
         at.phase = Phase::Rendering {
             since,
-            predicted,
+            expected,
             wrote: None,
         };
         let attempt = u32::from(at.attempt.0);
@@ -211,7 +222,7 @@ impl Controller<'_> {
         // Said twice, or of a task that was cut away: the first word holds.
         let Phase::Rendering {
             since,
-            predicted,
+            expected,
             wrote,
         } = &mut at.phase
         else {
@@ -219,7 +230,7 @@ impl Controller<'_> {
         };
         let took = Took {
             real: now - *since,
-            predicted: *predicted,
+            expected: *expected,
         };
         let wrote = wrote.take();
         if verdict == Verdict::Succeeded {

@@ -46,9 +46,10 @@ impl Controller<'_> {
         TaskReport {
             task: self.job.task_name(task),
             standing: self.standing(task, &told.standing),
+            beside: told.beside.as_ref().map(|lease| self.lease_report(lease)),
             attempts: u32::from(told.attempts),
             failures: u32::from(told.failures),
-            cost: Some(self.cost_report(&told.cost)),
+            cost: Some(self.cost_report(task, &told.cost)),
             hosts: hosts.map(|host| self.host_report(host)).collect(),
             hosts_left_out: count(told.hosts.len().saturating_sub(HOSTS_MAX)),
             tries: Vec::new(),
@@ -155,6 +156,7 @@ impl Controller<'_> {
             sent_in_s: self.seconds_to(lease.sent),
             place: lease.place + 1,
             of: lease.of,
+            begun: lease.begun,
             begins_in_s: lease.begins.map(|at| self.seconds_to(at)),
             ends_in_s: lease.ends.map(|at| self.seconds_to(at)),
             segment_ends_in_s: self.seconds_to(lease.segment_ends),
@@ -165,26 +167,38 @@ impl Controller<'_> {
         }
     }
 
-    fn cost_report(&self, cost: &kernel::Cost) -> CostReport {
+    fn cost_report(&self, task: TaskId, cost: &kernel::Cost) -> CostReport {
+        let before = self.basis_before(task);
         let (basis, ended) = match cost.basis {
             kernel::CostBasis::Layer { ended } => (CostBasis::Layer, ended),
             kernel::CostBasis::Job { ended } => (CostBasis::Job, ended),
-            kernel::CostBasis::Before => {
-                let basis = match self.job.prepared.inspection.scene.costs.frame_s.basis {
-                    Basis::Unknown => CostBasis::Guess,
-                    Basis::Estimated => CostBasis::Estimated,
-                    Basis::Declared => CostBasis::Declared,
-                    Basis::Measured => CostBasis::Measured,
-                };
-                (basis, 0)
-            }
+            kernel::CostBasis::Before => (before, 0),
         };
         CostReport {
             seconds_s: cost.seconds.as_secs_f64(),
             estimate_s: cost.estimate.as_secs_f64(),
             basis,
+            estimate_basis: Some(before),
             ended,
             spread: cost.spread,
+        }
+    }
+
+    /// What a task's cost was known by before the start. What is remembered goes by layers, so that
+    /// of one job some tasks may stand on it and others on what the scene says.
+    fn basis_before(&self, task: TaskId) -> CostBasis {
+        let prepared = &self.job.prepared;
+        let facts = self.job.tasks().facts(task);
+        let remembered = prepared.remembered.as_ref();
+        let cost = remembered.and_then(|known| known.cost(facts.layer_index, facts.frame_index));
+        if cost.is_some() {
+            return CostBasis::History;
+        }
+        match prepared.inspection.scene.costs.frame_s.basis {
+            Basis::Unknown => CostBasis::Guess,
+            Basis::Estimated => CostBasis::Estimated,
+            Basis::Declared => CostBasis::Declared,
+            Basis::Measured => CostBasis::Measured,
         }
     }
 

@@ -13,6 +13,7 @@ use framewright_plugin_api::data::{Abilities, Basis, Cost, Scene};
 
 use super::job::Job;
 use super::prepare::{Prepared, priority};
+use super::remembered::{Remembered, RememberedHost};
 use crate::request::{HostEntry, Policy, Request};
 use crate::store::JobState;
 
@@ -40,8 +41,7 @@ pub(super) fn make(job: &Job, state: &JobState, done: &[bool]) -> Result<Farm, S
 pub(super) fn farm(prepared: &Prepared, past: Option<Past<'_>>) -> Result<Farm, String> {
     let tags = Tags::of(&prepared.request)?;
     let job = KernelJob::new(spec(prepared, &tags, past)?).map_err(|error| error.to_string())?;
-    let inspection = &prepared.inspection;
-    let job = if takes_lists(&inspection.description.can, &inspection.scene) {
+    let job = if in_lists(prepared) {
         job.in_lists()
     } else {
         job
@@ -61,13 +61,19 @@ pub(crate) fn hosts(prepared: &Prepared) -> Result<Vec<HostSpec>, String> {
         .request
         .hosts
         .iter()
-        .map(|host| host_spec(host, &tags))
+        .enumerate()
+        .map(|(index, host)| {
+            let remembered = prepared.remembered.as_ref();
+            let known = remembered.map_or_else(Default::default, |known| known.host(index));
+            host_spec(host, known, &tags)
+        })
         .collect())
 }
 
 fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobSpec, String> {
     let request = &prepared.request;
     let scene = &prepared.inspection.scene;
+    let remembered = prepared.remembered.as_ref();
     let wanted_first = priority(request, &prepared.tasks).map_err(|error| error.to_string())?;
     let mut tasks: Vec<TaskSpec> = prepared
         .tasks
@@ -76,6 +82,8 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
             let facts = prepared.tasks.facts(task);
             let layer = LayerId(u16::try_from(facts.layer_index).unwrap_or(u16::MAX));
             let mut spec = TaskSpec::new(layer, Frame(facts.frame));
+            spec.cost =
+                remembered.and_then(|known| known.cost(facts.layer_index, facts.frame_index));
             if let Some(past) = past {
                 spec.done = past.done[task.0 as usize];
                 let name = prepared.tasks.name(task).to_string();
@@ -92,7 +100,7 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
     Ok(JobSpec {
         layers: layers(prepared, tags)?,
         tasks,
-        costs: costs(scene),
+        costs: costs(scene, remembered),
         kept: is_kept(prepared),
         policy: policy(request).into(),
         limits: Limits {
@@ -154,6 +162,12 @@ fn is_kept(prepared: &Prepared) -> bool {
     inspection.description.can.sticky && !inspection.scene.reloaded && !forbidden
 }
 
+/// Whether the job's segments may be lists, where its renderer ends with each of them.
+pub(crate) fn in_lists(prepared: &Prepared) -> bool {
+    let inspection = &prepared.inspection;
+    takes_lists(&inspection.description.can, &inspection.scene)
+}
+
 /// Whether a segment of a renderer that ends with it may hold any frames in any order: the adapter
 /// promises so, and the scene, where it has to be loaded for each segment, does not need its frames
 /// one after the other.
@@ -161,14 +175,17 @@ fn takes_lists(can: &Abilities, scene: &Scene) -> bool {
     can.frame_lists && (!scene.reloaded || scene.frame_lists)
 }
 
-/// What a scene costs, with a guess for what nobody knows.
-pub(super) fn costs(scene: &Scene) -> Costs {
+/// What a scene costs: what was measured before what is declared, and a guess for what nobody
+/// knows.
+fn costs(scene: &Scene, remembered: Option<&Remembered>) -> Costs {
     let known = |cost: Cost, guess: f64| match cost.basis {
         Basis::Unknown => Span::from_secs_f64(guess),
         Basis::Estimated | Basis::Declared | Basis::Measured => Span::from_secs_f64(cost.seconds),
     };
+    let measured = remembered.and_then(|known| known.load_s);
+    let load = measured.map(Span::from_secs_f64);
     Costs {
-        load: known(scene.costs.load_s, 0.0),
+        load: load.unwrap_or_else(|| known(scene.costs.load_s, 0.0)),
         call: known(scene.costs.call_s, 0.0),
         frame: known(scene.costs.frame_s, FRAME_GUESS_S),
     }
@@ -182,13 +199,13 @@ pub(crate) fn policy(request: &Request) -> Policy {
     }
 }
 
-fn host_spec(host: &HostEntry, tags: &Tags) -> HostSpec {
+fn host_spec(host: &HostEntry, known: RememberedHost, tags: &Tags) -> HostSpec {
     HostSpec {
         slots: host.slots,
-        speed: Speed::new(host.speed).unwrap_or(Speed::ONE),
+        speed: Speed::new(known.speed.unwrap_or(host.speed)).unwrap_or(Speed::ONE),
         memory: host.memory_bytes.map(Bytes),
         tags: tags.set(&host.tags).unwrap_or_default(),
-        load: None,
+        load: known.load_s.map(Span::from_secs_f64),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::adapters::Loaded;
 use crate::output::remove_scratch;
 use crate::request::Request;
 use crate::store::journal::Replace;
-use crate::store::{Claim, JobFolder, JobLock, LogManifest};
+use crate::store::{Claim, JobFolder, JobLock, LogManifest, SceneIdentity};
 
 /// A job that this controller holds. While it lives, no other controller can take the job, and no
 /// other job can write to its files.
@@ -20,7 +20,8 @@ use crate::store::{Claim, JobFolder, JobLock, LogManifest};
 pub(super) struct Job {
     pub prepared: Prepared,
     pub folder: JobFolder,
-    pub scene_hash: String,
+    /// The scene's file as this controller renders it.
+    pub scene: SceneIdentity,
     /// Folder of attempts and sessions; on the output's file system where there is one.
     pub scratch: PathBuf,
     /// Final paths where this job's own older files may lie.
@@ -109,7 +110,7 @@ impl Job {
             host: host.to_owned(),
             slot,
             scene: self.prepared.inspection.scene_path.clone(),
-            scene_hash: self.scene_hash.clone(),
+            scene_hash: self.scene.hash.clone(),
             tasks,
             settings: self.request().settings.clone(),
             note: self.request().note.clone(),

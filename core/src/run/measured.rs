@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use framewright_kernel::bound::{Judged, lower_bound};
+use framewright_kernel::ids::SegmentId;
 use framewright_kernel::time::Span;
 
 use super::controller::Controller;
@@ -38,7 +39,7 @@ impl Controller<'_> {
             .tasks()
             .ids()
             .map(|task| match self.rendered_here(&self.job.task_name(task)) {
-                Some((host, seconds)) => {
+                Some((host, seconds, _)) => {
                     rendered = true;
                     let speed = speed_of.get(host).copied().unwrap_or(1.0);
                     Span::from_secs_f64(seconds * speed)
@@ -66,16 +67,16 @@ impl Controller<'_> {
             .collect()
     }
 
-    /// Where and how long a task was rendered by this controller; earlier ones' work cost it
-    /// nothing.
-    fn rendered_here(&self, task: &str) -> Option<(&str, f64)> {
+    /// Where, how long and in which segment a task was rendered by this controller; earlier ones'
+    /// work cost it nothing.
+    pub(super) fn rendered_here(&self, task: &str) -> Option<(&str, f64, SegmentId)> {
         match &self.state.tasks().get(task)?.phase {
             TaskPhase::Done {
                 segment,
                 host,
                 render_s,
                 ..
-            } if *segment >= self.first_segment => Some((host, *render_s)),
+            } if *segment >= self.first_segment => Some((host, *render_s, SegmentId(*segment))),
             TaskPhase::Done { .. }
             | TaskPhase::Pending
             | TaskPhase::Running { .. }

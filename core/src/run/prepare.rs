@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::Surroundings;
 use super::activity::{self, ActivityError, Concluded, Question};
+use super::remembered::{Remembered, remember};
 use super::tasks::TaskList;
 use super::{farm, load_share};
 use crate::adapters::{
@@ -142,6 +143,10 @@ pub struct Prepared {
     pub shot: Shot,
     /// What people should know.
     pub warnings: Vec<String>,
+    /// What earlier renders of the scene cost, where that is known and wanted.
+    pub remembered: Option<Remembered>,
+    /// Whether what this job costs is remembered.
+    pub leaves_history: bool,
 }
 
 /// Looks into the request's scene on the first host that has the renderer.
@@ -251,7 +256,10 @@ pub async fn prepare(
     // What is wrong with the words alone is said before a renderer is started.
     let typed_frames = request.frames.as_deref().map(frames).transpose()?;
     let inspection = inspect_scene(around, &request).await?;
-    settle(request, inspection, typed_frames)
+    let mut prepared = settle(request, inspection, typed_frames)?;
+    remember(around, &mut prepared);
+    limit_load_share(&mut prepared);
+    Ok(prepared)
 }
 
 /// Settles an inspected request.
@@ -293,7 +301,7 @@ fn settle(
         first: frames.first().0,
         last: frames.last().0,
     };
-    let mut prepared = Prepared {
+    Ok(Prepared {
         request,
         frames,
         layers: Vec::new(),
@@ -303,12 +311,13 @@ fn settle(
         shot,
         warnings,
         inspection,
-    };
-    limit_load_share(&mut prepared);
-    Ok(prepared)
+        remembered: None,
+        leaves_history: false,
+    })
 }
 
-/// Takes slots away that would spend more time on loading than the user wants, and says so.
+/// Takes slots away that would spend more time on loading than the user wants, by what is known of
+/// loads and costs, and says so.
 fn limit_load_share(prepared: &mut Prepared) {
     let Some(share) = prepared.request.max_load_share else {
         return;
@@ -317,8 +326,12 @@ fn limit_load_share(prepared: &mut Prepared) {
     let (Ok(spec), Ok(specs)) = (farm::job_spec(prepared), farm::hosts(prepared)) else {
         return;
     };
-    let told = load_share::limit(share, spec, &specs, &mut prepared.request.hosts);
-    prepared.warnings.extend(told);
+    let mut hosts = prepared.request.hosts.clone();
+    let Some(told) = load_share::limit(share, spec, &specs, &mut hosts) else {
+        return;
+    };
+    prepared.render_on(hosts);
+    prepared.warnings.push(told);
 }
 
 /// Memory is a hard limit, and that of this machine need not be asked for over a link.

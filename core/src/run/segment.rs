@@ -25,8 +25,7 @@ pub(super) enum Phase {
     /// Being rendered.
     Rendering {
         since: Instant,
-        /// How long it was expected to take then.
-        predicted: Span,
+        expected: Expected,
         wrote: Option<String>,
     },
     /// Written; the worker reads it.
@@ -37,11 +36,35 @@ pub(super) enum Phase {
     Cut,
 }
 
+/// How long a task was expected to take when it was begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    /// Wherever it stands.
+    pub own: Span,
+    /// On top of that, as the first after a load.
+    pub warm_up: Span,
+}
+
 /// What a task took, beside what was expected when it was begun.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Took {
     pub real: Duration,
-    pub predicted: Span,
+    pub expected: Expected,
+}
+
+impl Took {
+    /// What was expected in all.
+    pub(super) fn predicted(&self) -> Span {
+        self.expected.own + self.expected.warm_up
+    }
+
+    /// What it took without warming up: what went beyond its own cost counts as that first, as much
+    /// of it as is known of. A renderer that happens to be warm makes no task cheaper than expected.
+    pub(super) fn without_warm_up(&self) -> Span {
+        let real = self.real.as_secs_f64();
+        let beyond = (real - self.expected.own.as_secs_f64()).max(0.0);
+        Span::from_secs_f64(real - beyond.min(self.expected.warm_up.as_secs_f64()))
+    }
 }
 
 impl Phase {
@@ -175,5 +198,30 @@ impl Log {
 
     pub(super) fn finish(self) -> Result<(), LogError> {
         self.file.map_or(Ok(()), SegmentLog::finish)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warming_up_is_taken_off_as_far_as_a_task_took_longer_than_itself() {
+        let without = |real_s: u64, own_s: u64, warm_up_s: u64| {
+            let took = Took {
+                real: Duration::from_secs(real_s),
+                expected: Expected {
+                    own: Span::from_secs(own_s),
+                    warm_up: Span::from_secs(warm_up_s),
+                },
+            };
+            assert_eq!(took.predicted(), Span::from_secs(own_s + warm_up_s));
+            took.without_warm_up()
+        };
+        assert_eq!(without(13, 10, 3), Span::from_secs(10));
+        assert_eq!(without(20, 10, 3), Span::from_secs(17));
+        assert_eq!(without(11, 10, 3), Span::from_secs(10));
+        assert_eq!(without(4, 10, 3), Span::from_secs(4));
+        assert_eq!(without(13, 10, 0), Span::from_secs(13));
     }
 }

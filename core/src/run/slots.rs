@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use framewright_kernel::event::{Event as FarmEvent, Fault, SendReason, StopReason};
 use framewright_kernel::ids::{Attempt, HostId, SegmentId, SlotId, TaskId};
+use framewright_kernel::time::Span;
 use framewright_plugin_api::data::{Activity, FORMAT, Input, Open, Task, Verdict};
 use framewright_worker::message::{FromWorker, RequestId, RunId, SlotId as WorkerSlot, ToWorker};
 
@@ -45,6 +46,8 @@ pub(super) struct Session {
     held: VecDeque<Held>,
     /// When the renderer that is now loading was asked for.
     pub loading_since: Option<Instant>,
+    /// It has loaded, and no task has begun since.
+    pub is_fresh: bool,
 }
 
 /// An order to a session, or what it and all later ones wait for. A renderer that is warm writes
@@ -84,6 +87,13 @@ impl Controller<'_> {
         (self.host(slot.host).name.clone(), slot.on_host)
     }
 
+    /// What the first task after a load takes longer in this slot, which the kernel counts to the
+    /// load.
+    pub(super) fn warm_up(&self, slot: SlotId) -> Span {
+        let host = self.slots[slot.0 as usize].host;
+        self.job.prepared.warm_up(host.0 as usize)
+    }
+
     // ---- orders of the kernel -------------------------------------------------------------
 
     pub(super) fn send_segment(
@@ -94,6 +104,7 @@ impl Controller<'_> {
         reason: SendReason,
     ) {
         let expected = self.farm.sent(segment);
+        let warm_up_s = self.warm_up(slot).as_secs_f64();
         let (host, on_host) = self.host_name(slot);
         let names: Vec<String> = leases
             .iter()
@@ -109,7 +120,8 @@ impl Controller<'_> {
             why: Some(sent_why(reason)),
             load_s: expected
                 .map(|sent| sent.load.as_secs_f64())
-                .filter(|load_s| *load_s > 0.0),
+                .filter(|load_s| *load_s > 0.0)
+                .map(|load_s| (load_s - warm_up_s).max(0.0)),
             end_s: expected.map(|sent| sent.ends.since(self.farm.now()).as_secs_f64()),
         });
         self.segments
@@ -219,7 +231,14 @@ impl Controller<'_> {
                     );
                 }
             }
-            StopReason::LostRace | StopReason::Drain | StopReason::Cancel => {}
+            StopReason::LostRace => {
+                if let Some(at_work) = self.segments.get_mut(&segment) {
+                    at_work
+                        .log
+                        .note("ended by framewright: another try was done first");
+                }
+            }
+            StopReason::Drain | StopReason::Cancel => {}
         }
         self.close_session(slot);
     }
@@ -283,6 +302,7 @@ impl Controller<'_> {
             live: BTreeSet::new(),
             held: VecDeque::new(),
             loading_since: None,
+            is_fresh: false,
         });
         true
     }

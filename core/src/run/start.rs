@@ -14,6 +14,7 @@ use super::farm;
 use super::job::Job;
 use super::plan::predicted_makespan;
 use super::prepare::{Inspection, PrepareError, Prepared, load_adapter};
+use super::remembered::remember;
 use super::tasks::TaskList;
 use super::{RunEnd, RunError, Stop, Surroundings};
 use crate::adapters::check_settings;
@@ -106,7 +107,7 @@ pub async fn render(
                 source,
             }
         })?;
-    let scene_hash = identity.hash.clone();
+    let read = identity.without_summary();
     let plan = JobPlan {
         request: prepared.request.clone(),
         adapter: adapter_identity(&prepared.inspection),
@@ -138,7 +139,7 @@ pub async fn render(
         scratch: scratch(around, &folder, &prepared),
         prepared,
         folder,
-        scene_hash,
+        scene: read,
         own_paths: BTreeSet::new(),
         already_done: 0,
         warnings,
@@ -164,21 +165,22 @@ pub async fn resume(
     let (state, _) = folder.state()?;
     let plan = record.plan;
     let mut warnings = Vec::new();
-    match plan.scene.is_unchanged() {
-        Ok(true) => {}
-        Ok(false) => warnings.push(format!(
+    let unreadable = |source| RenderError::Scene {
+        path: plan.scene.path.clone(),
+        source,
+    };
+    let scene = if plan.scene.is_unchanged().map_err(unreadable)? {
+        plan.scene.without_summary()
+    } else {
+        warnings.push(format!(
             "scene {} was changed since this job began; frames that are done are kept as they are",
             plan.scene.path.display()
-        )),
-        Err(source) => {
-            return Err(RenderError::Scene {
-                path: plan.scene.path,
-                source,
-            });
-        }
-    }
-    let scene_hash = plan.scene.hash.clone();
-    let prepared = prepare_again(around, folder.id().as_str(), plan).await?;
+        ));
+        SceneIdentity::read(&plan.scene.path, serde_json::Value::Null).map_err(unreadable)?
+    };
+    let mut prepared = prepare_again(around, folder.id().as_str(), plan).await?;
+    remember(around, &mut prepared);
+    warnings.append(&mut prepared.warnings);
     if let Some(output) = &prepared.output {
         output.make_folders(&prepared.layers)?;
     }
@@ -189,7 +191,7 @@ pub async fn resume(
         scratch: scratch(around, &folder, &prepared),
         prepared,
         folder,
-        scene_hash,
+        scene,
         own_paths,
         already_done: u32::try_from(survey.kept.len()).unwrap_or(u32::MAX),
         warnings,
@@ -322,6 +324,8 @@ async fn prepare_again(
             notes: Vec::new(),
         },
         request,
+        remembered: None,
+        leaves_history: false,
     })
 }
 

@@ -25,6 +25,8 @@ pub struct TaskFacts<'a> {
     pub layer_index: usize,
     /// Its frame.
     pub frame: i32,
+    /// Which frame of the job that is, from 0.
+    pub frame_index: usize,
 }
 
 impl TaskList {
@@ -67,10 +69,12 @@ impl TaskList {
     pub fn facts(&self, task: TaskId) -> TaskFacts<'_> {
         let index = task.0 as usize;
         let layer_index = index / self.frames.len();
+        let frame_index = index % self.frames.len();
         TaskFacts {
             layer: &self.layers[layer_index],
             layer_index,
-            frame: self.frames[index % self.frames.len()],
+            frame: self.frames[frame_index],
+            frame_index,
         }
     }
 
@@ -95,6 +99,12 @@ impl TaskList {
         u32::try_from(layer * self.frames.len() + frame)
             .ok()
             .map(TaskId)
+    }
+
+    /// Layers; one with an empty name where the scene is rendered as it is.
+    #[must_use]
+    pub fn layers(&self) -> &[String] {
+        &self.layers
     }
 
     /// Frames, rising.

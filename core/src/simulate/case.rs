@@ -68,11 +68,11 @@ impl Case {
                 // Tags have their bits by the farm's names.
                 let mut prepared = (*prepared).clone();
                 if let SimulatedHosts::Farm(hosts) = &simulation.hosts {
-                    prepared.request.hosts.clone_from(hosts);
+                    prepared.render_on(hosts.clone());
                 }
                 let mut spec = farm::job_spec(&prepared).map_err(SimulateError::Job)?;
                 spec.kept &= !reload;
-                (spec, false)
+                (spec, farm::in_lists(&prepared))
             }
         };
         spec.pace = Pace {
@@ -86,7 +86,8 @@ impl Case {
     /// What is planned for a settled request, on other hosts perhaps.
     pub fn planned(prepared: &Prepared, places: Vec<Place>) -> Result<Case, SimulateError> {
         let spec = farm::job_spec(prepared).map_err(SimulateError::Job)?;
-        Case::from_spec(spec, false, places, Unknowns::default())
+        let lists = farm::in_lists(prepared);
+        Case::from_spec(spec, lists, places, Unknowns::default())
     }
 
     fn from_spec(
@@ -280,7 +281,7 @@ fn from_farm(
     match job {
         SimulatedJob::Scene { prepared, .. } => {
             let mut prepared = (*prepared).clone();
-            prepared.request.hosts = hosts.to_vec();
+            prepared.render_on(hosts.to_vec());
             Place::of_request(&prepared)
         }
         // Numbers need no tags and no memory.

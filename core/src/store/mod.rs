@@ -6,6 +6,7 @@
 //!                          /lock         held by the controller as long as it lives
 //!                          /logs/        what renderers printed, one file a segment
 //! STATE/claims/HASH                      held while a job writes to one output pattern
+//! STATE/history.sqlite                   what scenes cost; see [`crate::history`]
 //! ```
 //!
 //! The store decides nothing about rendering and never reads the environment: the state directory
@@ -36,7 +37,9 @@ pub use logs::{
     LogError, LogKind, LogLine, LogManifest, SegmentLog, SegmentText, Tries, read_logs,
 };
 pub use place::{NoStateDir, state_dir_default};
-pub use record::{AdapterIdentity, JobPlan, JobRecord, SceneIdentity, Settled, StoredOutput};
+pub use record::{
+    AdapterIdentity, JobPlan, JobRecord, SceneIdentity, Settled, StoredOutput, content_of,
+};
 pub use state::{
     End, Failure, HostState, JobState, Status, TaskCounts, TaskPhase, TaskState, VERDICT_COMMIT,
     VERDICT_LOST,

@@ -102,6 +102,17 @@ impl SceneIdentity {
         })
     }
 
+    /// The same, without what the adapter found in it.
+    #[must_use]
+    pub fn without_summary(&self) -> Self {
+        Self {
+            path: self.path.clone(),
+            hash: self.hash.clone(),
+            summary: serde_json::Value::Null,
+            ..*self
+        }
+    }
+
     /// Whether the file is still the same: by size and time, and by content where the time differs.
     pub fn is_unchanged(&self) -> io::Result<bool> {
         let about = fs::metadata(&self.path)?;
@@ -114,6 +125,11 @@ impl SceneIdentity {
 
 fn modified(about: &fs::Metadata) -> io::Result<Timestamp> {
     Timestamp::try_from(about.modified()?).map_err(io::Error::other)
+}
+
+/// What identifies a scene's content: BLAKE3 of its file, in hex.
+pub fn content_of(scene: &Path) -> io::Result<String> {
+    hash_file(scene)
 }
 
 /// BLAKE3 of a file, in hex.

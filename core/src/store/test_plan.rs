@@ -46,6 +46,7 @@ pub(crate) fn plan(scene: &Path) -> JobPlan {
             task_limit_s: Some(60.0),
             keep_going: true,
             note: Some("for dailies".to_owned()),
+            history: true,
         },
         adapter: AdapterIdentity {
             id: "stub".to_owned(),

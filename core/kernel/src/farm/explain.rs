@@ -31,6 +31,8 @@ impl Farm {
     pub fn explain(&self, task: TaskId) -> Explanation {
         let row = self.rows[task.index()];
         let lease = row.lease().and_then(|slot| self.explain_lease(task, slot));
+        let copy = self.copies.get(&task);
+        let copy = copy.and_then(|slot| self.explain_lease(task, *slot));
         let hosts = match row.phase {
             Phase::Blocked | Phase::Ready => self.explain_hosts(task, None),
             Phase::Leased => self.explain_hosts(task, lease),
@@ -61,10 +63,19 @@ impl Farm {
         };
         Explanation {
             task,
-            standing,
             attempts: row.attempts,
             failures: row.failures,
             cost: self.cost(task),
+            beside: match standing {
+                // One has won; the other goes on until that one's picture is in its place.
+                Standing::Committing { .. } => lease,
+                Standing::Leased(_) => copy,
+                Standing::Blocked(_)
+                | Standing::Ready { .. }
+                | Standing::Committed
+                | Standing::GivenUp { .. } => None,
+            },
+            standing,
             hosts,
         }
     }

@@ -22,6 +22,7 @@ fn started() -> Event {
         slots: 2,
         pid: 1,
         predicted_makespan_s: None,
+        history: None,
     }
 }
 

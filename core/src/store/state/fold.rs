@@ -141,6 +141,7 @@ impl JobState {
     fn begin(&mut self, at: Timestamp, tasks: u32, skipped: u32, slots: u32) {
         let last = self.last.unwrap_or(at);
         self.free_slots(last, None);
+        self.beside.clear();
         for host in self.hosts.values_mut() {
             host.is_up = false;
         }
@@ -201,24 +202,47 @@ impl JobState {
         attempt: u32,
         segment: u64,
         host: &str,
-        slot: u32,
+        on_host: u32,
     ) {
-        if let Some(slot) = self.busy.get_mut(&(host.to_owned(), slot)) {
+        if let Some(slot) = self.busy.get_mut(&(host.to_owned(), on_host)) {
             let before = slot.task.replace(task.to_owned());
             if let Some(before) = before.filter(|before| before != task) {
-                self.rest(&before, host);
+                self.rest(&before, host, on_host);
             }
         }
         let state = self.task(task);
         state.attempts = state.attempts.max(attempt);
         // A second host may try a task that is done meanwhile: done it stays.
-        if matches!(state.phase, TaskPhase::Pending | TaskPhase::Running { .. }) {
-            state.phase = TaskPhase::Running {
-                segment,
-                host: host.to_owned(),
-                slot,
-                since: at,
-            };
+        if !matches!(state.phase, TaskPhase::Pending | TaskPhase::Running { .. }) {
+            return;
+        }
+        let phase = TaskPhase::Running {
+            segment,
+            host: host.to_owned(),
+            slot: on_host,
+            since: at,
+        };
+        let before = std::mem::replace(&mut state.phase, phase);
+        if let TaskPhase::Running { host, slot, .. } = &before
+            && self.is_at(host, *slot, task)
+        {
+            self.beside.insert(task.to_owned(), before);
+        }
+    }
+
+    /// Whether a slot works on a task.
+    fn is_at(&self, host: &str, slot: u32, task: &str) -> bool {
+        let state = self.busy.get(&(host.to_owned(), slot));
+        state.is_some_and(|state| state.task.as_deref() == Some(task))
+    }
+
+    /// A try that is over leaves the task to the other one, if there are two, else pending.
+    /// `is_it` picks out the one that is over.
+    fn end_try(&mut self, name: &str, is_it: impl Fn(&TaskPhase) -> bool) {
+        if is_it(&self.task(name).phase) {
+            self.task(name).phase = self.beside.remove(name).unwrap_or_default();
+        } else if self.beside.get(name).is_some_and(is_it) {
+            self.beside.remove(name);
         }
     }
 
@@ -233,6 +257,7 @@ impl JobState {
             return;
         };
         self.take_back(name);
+        self.beside.remove(name);
         let host = self.host(host);
         host.tasks += 1;
         host.renders += 1;
@@ -248,9 +273,6 @@ impl JobState {
         let task = self.task(name);
         task.attempts = task.attempts.max(failure.attempt);
         match &task.phase {
-            TaskPhase::Running {
-                segment: running, ..
-            } if *running == segment => task.phase = TaskPhase::Pending,
             TaskPhase::Done {
                 segment: done,
                 attempt,
@@ -264,15 +286,17 @@ impl JobState {
                 }
                 self.take_back(name);
             }
-            TaskPhase::Pending
-            | TaskPhase::Running { .. }
-            | TaskPhase::Done { .. }
-            | TaskPhase::GivenUp { .. } => {}
+            TaskPhase::Pending | TaskPhase::Running { .. } => self.end_try(
+                name,
+                |at| matches!(at, TaskPhase::Running { segment: running, .. } if *running == segment),
+            ),
+            TaskPhase::Done { .. } | TaskPhase::GivenUp { .. } => {}
         }
         self.task(name).last_failure = Some(failure);
     }
 
     fn give_up(&mut self, name: &str, why: &str) {
+        self.beside.remove(name);
         let task = self.task(name);
         let phase = TaskPhase::GivenUp {
             why: why.to_owned(),
@@ -308,12 +332,12 @@ impl JobState {
         }
     }
 
-    /// A task that this host was rendering is pending again.
-    fn rest(&mut self, name: &str, on: &str) {
-        let task = self.task(name);
-        if matches!(&task.phase, TaskPhase::Running { host, .. } if host == on) {
-            task.phase = TaskPhase::Pending;
-        }
+    /// A slot renders a task no longer that it had.
+    fn rest(&mut self, name: &str, on: &str, on_host: u32) {
+        self.end_try(
+            name,
+            |at| matches!(at, TaskPhase::Running { host, slot, .. } if host == on && *slot == on_host),
+        );
     }
 
     fn end_segment(&mut self, at: Timestamp, host: &str, slot: u32) {
@@ -326,7 +350,7 @@ impl JobState {
             return;
         }
         if let Some(state) = self.busy.remove(&key) {
-            self.close_slot(at, host, state);
+            self.close_slot(at, host, slot, state);
         }
     }
 
@@ -339,15 +363,15 @@ impl JobState {
             .collect();
         for key in keys {
             if let Some(state) = self.busy.remove(&key) {
-                self.close_slot(at, &key.0, state);
+                self.close_slot(at, &key.0, key.1, state);
             }
         }
     }
 
-    fn close_slot(&mut self, at: Timestamp, host: &str, state: SlotState) {
+    fn close_slot(&mut self, at: Timestamp, host: &str, slot: u32, state: SlotState) {
         self.host(host).busy_s += seconds(state.since, at);
         if let Some(task) = state.task {
-            self.rest(&task, host);
+            self.rest(&task, host, slot);
         }
     }
 

@@ -206,6 +206,9 @@ pub struct JobState {
     tasks: BTreeMap<String, TaskState>,
     hosts: BTreeMap<String, HostState>,
     busy: BTreeMap<(String, u32), SlotState>,
+    /// Of tasks that two slots try at once, the try that began first, as the phase that it would be
+    /// if it were alone.
+    beside: BTreeMap<String, TaskPhase>,
     warnings: Vec<String>,
     warnings_count: u64,
 }

@@ -18,6 +18,7 @@ fn started(tasks: u32, skipped: u32) -> Event {
         slots: 2,
         pid: 1,
         predicted_makespan_s: None,
+        history: None,
     }
 }
 
@@ -97,6 +98,54 @@ fn counts(state: &JobState) -> (u32, u32, u32, u32) {
         skipped,
     } = state.counts();
     (total, done, failed, skipped)
+}
+
+/// Where a task runs: its segment, and how many attempts there were.
+fn running(state: &JobState, task: &str) -> (Option<u64>, u32) {
+    let task = &state.tasks()[task];
+    match task.phase {
+        TaskPhase::Running { segment, .. } => (Some(segment), task.attempts),
+        TaskPhase::Pending | TaskPhase::Done { .. } | TaskPhase::GivenUp { .. } => {
+            (None, task.attempts)
+        }
+    }
+}
+
+#[test]
+fn a_task_that_two_slots_try_runs_until_neither_does() {
+    let twice = [
+        (0, started(1, 0)),
+        (1, sent(1, 0, &["all:1"])),
+        (1, begun(1, 0, "all:1", 1)),
+        (2, sent(2, 1, &["all:1"])),
+        (3, begun(2, 1, "all:1", 2)),
+    ];
+    let then = |more: &[(i64, Event)]| fold(&[&twice[..], more].concat());
+    assert_eq!(running(&then(&[]), "all:1"), (Some(2), 2));
+    let fails = |segment, slot, attempt| (4, failed(segment, slot, "all:1", attempt, "oom"));
+    let ends = |segment, slot| (5, ended(segment, slot));
+    // Either may end first, by a failure or with its segment; the other one goes on.
+    assert_eq!(running(&then(&[fails(2, 1, 2)]), "all:1"), (Some(1), 2));
+    assert_eq!(running(&then(&[ends(2, 1)]), "all:1"), (Some(1), 2));
+    assert_eq!(running(&then(&[fails(1, 0, 1)]), "all:1"), (Some(2), 2));
+    assert_eq!(running(&then(&[ends(1, 0)]), "all:1"), (Some(2), 2));
+    for both in [[ends(1, 0), ends(2, 1)], [fails(2, 1, 2), ends(1, 0)]] {
+        assert_eq!(running(&then(&both), "all:1"), (None, 2));
+    }
+    // The loser is stopped when the other's picture is in its place.
+    let won = then(&[(4, done(2, 1, "all:1", 2)), ends(1, 0), ends(2, 1)]);
+    assert_eq!(counts(&won), (1, 1, 0, 0));
+    assert_eq!(won.hosts()["local"].tasks, 1);
+    let won = then(&[(4, done(1, 0, "all:1", 1)), ends(2, 1), ends(1, 0)]);
+    assert_eq!(counts(&won), (1, 1, 0, 0));
+    // A picture that is lost afterwards does not bring a try back that is over.
+    let lost = then(&[
+        (4, done(2, 1, "all:1", 2)),
+        ends(1, 0),
+        ends(2, 1),
+        (9, failed(2, 1, "all:1", 2, VERDICT_LOST)),
+    ]);
+    assert_eq!(running(&lost, "all:1"), (None, 2));
 }
 
 #[test]

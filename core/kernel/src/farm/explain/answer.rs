@@ -15,6 +15,8 @@ pub struct Explanation {
     pub task: TaskId,
     /// Where it stands.
     pub standing: Standing,
+    /// Another slot that has it too: of a late task's two tries the first picture wins.
+    pub beside: Option<Lease>,
     /// Attempts that began.
     pub attempts: u16,
     /// Attempts that failed and count.
