@@ -46,7 +46,18 @@ pub(super) fn farm(prepared: &Prepared, past: Option<Past<'_>>) -> Result<Farm, 
     } else {
         job
     };
+    let job = job.known_to(cost_error(prepared));
     Ok(Farm::new(job, hosts(prepared)?))
+}
+
+/// How far remembered costs are off, as a part of themselves: another render of the same scene with
+/// the same settings repeats them but for what its hosts are busy with besides; who changed a scene
+/// mostly changed a part of it.
+pub(crate) fn cost_error(prepared: &Prepared) -> f64 {
+    match &prepared.remembered {
+        Some(remembered) if remembered.same_scene && remembered.same_settings => 0.1,
+        Some(_) | None => 0.2,
+    }
 }
 
 /// The job of a settled request, as before its start.

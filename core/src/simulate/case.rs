@@ -85,8 +85,18 @@ impl Case {
 
     /// What is planned for a settled request, on other hosts perhaps.
     pub fn planned(prepared: &Prepared, places: Vec<Place>) -> Result<Case, SimulateError> {
-        let spec = farm::job_spec(prepared).map_err(SimulateError::Job)?;
+        let mut spec = farm::job_spec(prepared).map_err(SimulateError::Job)?;
         let lists = farm::in_lists(prepared);
+        // What is expected of remembered costs, as `plan` and `render` have it, is what is true here.
+        let auto = JobSpec {
+            policy: Policy::Auto.into(),
+            ..spec.clone()
+        };
+        let job = new_job(auto, lists)?.known_to(farm::cost_error(prepared));
+        let expected = Farm::new(job, Vec::new());
+        for (task, id) in spec.tasks.iter_mut().zip(expected.job().tasks()) {
+            task.cost = Some(expected.job().cost(id));
+        }
         Case::from_spec(spec, lists, places, Unknowns::default())
     }
 
@@ -162,7 +172,8 @@ impl Case {
         for (task, cost) in spec.tasks.iter_mut().zip(told.into_iter().flatten()) {
             task.cost = Some(cost);
         }
-        let job = new_job(spec, self.lists)?;
+        let error = self.unknowns.history_error.unwrap_or(0.0);
+        let job = new_job(spec, self.lists)?.known_to(error);
         let (known, speeds, loads) = self.farm(job.costs().load);
         let judged = Judged {
             costs: &costs,
