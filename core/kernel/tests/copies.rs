@@ -166,3 +166,55 @@ fn a_task_is_copied_once() {
     }
     assert_eq!(script.sent(), []);
 }
+
+/// Two hosts of which the second never gets anywhere; frames of 20 s, `load` s to load.
+fn stuck(load: u64, begins: bool) -> (Script, u32) {
+    let mut spec = job(4);
+    spec.kept = true;
+    spec.costs.load = Span::from_secs(load);
+    let mut script = Script::new(spec, vec![HostSpec::default(); 2]);
+    let sent = script.all_up();
+    let stuck = sent
+        .iter()
+        .position(|(slot, _)| *slot == 1)
+        .expect("it gets one");
+    let late = sent[stuck].1[0];
+    if begins {
+        script.begin(stuck as u64 + 1, late);
+    }
+    let mut sent: Vec<_> = sent.into_iter().filter(|(slot, _)| *slot == 0).collect();
+    let mut segment = if stuck == 0 { 2 } else { 1 };
+    while let Some((_, tasks)) = sent.pop() {
+        for task in tasks.into_iter().filter(|task| *task != late) {
+            script.render_in(segment, task, 20);
+        }
+        script.over(segment);
+        segment = if segment < 3 { 3 } else { segment + 1 };
+        sent = script.sent();
+        if sent.iter().any(|(_, tasks)| tasks.contains(&late)) {
+            return (script, late);
+        }
+    }
+    for _ in 0..1_000 {
+        script.sleep_a_little();
+        let sent = script.sent();
+        if sent.iter().any(|(_, tasks)| tasks.contains(&late)) {
+            return (script, late);
+        }
+    }
+    panic!("task {late} is left to the host that gets nowhere");
+}
+
+#[test]
+fn the_first_frame_of_a_host_that_turns_out_slow_is_tried_elsewhere() {
+    let (script, _) = stuck(0, true);
+    // 20 s were expected of it, and three times 20 s the other host had to do.
+    assert!(script.now.as_secs_f64() < 120.0, "{}", script.now);
+}
+
+#[test]
+fn the_only_frame_of_a_host_that_does_not_come_to_load_is_tried_elsewhere() {
+    let (script, late) = stuck(60, false);
+    assert!(script.now.as_secs_f64() < 400.0, "{}", script.now);
+    assert_eq!(script.farm.task(TaskId(late)).phase, Phase::Leased);
+}

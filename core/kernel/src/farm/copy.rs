@@ -5,11 +5,11 @@
 //! the other try is stopped. What is wasted is bounded: a task is copied once, and only while
 //! nothing waits for the slot.
 
+use super::Farm;
 use super::ends::Order;
 use super::slots::Stage;
-use super::{Farm, Phase};
 use crate::event::SendReason;
-use crate::ids::SlotId;
+use crate::ids::{SlotId, TaskId};
 
 /// A copy must take less than this part of what the first try is expected to need still.
 const COPY_PART: f64 = 0.75;
@@ -30,22 +30,21 @@ impl Farm {
             let Some(segment) = self.slots[victim.index()].segment() else {
                 return false;
             };
-            let Stage::Rendering { task, since } = segment.stage else {
+            let Some(task) = segment.tasks.last().copied() else {
                 continue;
             };
             let (of, layer) = (segment.id, segment.layer);
             let class = self.layers[layer.index()].class;
             let may = self.classes[class].has(host)
-                && self.rows[task.index()].phase == Phase::Begun
+                && self.rows[task.index()].is_out()
+                && self.slots[victim.index()].host != host
                 && !self.copied.contains(&task)
                 && self.may_go_to(task, host);
             if !may {
                 continue;
             }
-            let age = self.now.since(since).as_secs_f64();
-            let speed = self.speed(victim);
-            let cost = self.expected_at(layer, task, age * speed);
-            let left = cost / speed - age;
+            let left = self.remaining(victim);
+            let cost = self.cost_elsewhere(victim, task);
             let again = self.load_ahead(thief) + cost / self.speed(thief);
             if again < left * COPY_PART {
                 self.copied.insert(task);
@@ -54,5 +53,23 @@ impl Farm {
             }
         }
         false
+    }
+
+    /// Seconds at speed 1 that are expected of a task elsewhere than on the slot that has it. That it
+    /// is late there is the task's doing, where the host is known; of one that has not ended a task
+    /// yet nobody knows how fast it is, and its first task says nothing against the task.
+    fn cost_elsewhere(&self, slot: SlotId, task: TaskId) -> f64 {
+        let layer = self.job.layer_of(task);
+        let state = &self.slots[slot.index()];
+        let since = match state.segment().map(|segment| segment.stage) {
+            Some(Stage::Rendering { task: at, since }) if at == task => since,
+            _ => self.now,
+        };
+        if self.learned.has_ended(state.host.index()) {
+            let age = self.now.since(since).as_secs_f64();
+            self.expected_at(layer, task, age * self.speed(slot))
+        } else {
+            self.seconds(layer, self.units(task))
+        }
     }
 }

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use super::slots::Stage;
+use super::slots::{Segment, Stage};
 use super::{Farm, LayerState};
 use crate::ids::SlotId;
 use crate::time::{Span, Time};
@@ -25,7 +25,7 @@ const TRIES: u32 = 16;
 pub(super) struct Ends {
     /// Segments with tasks that another slot could take.
     open: BTreeSet<(Time, SlotId)>,
-    /// Segments that are at their last task.
+    /// Segments that are at their last task, or load for their only one.
     last: BTreeSet<(Time, SlotId)>,
     /// When what a slot does will have taken longer than predicted.
     doubts: BTreeSet<(Time, SlotId)>,
@@ -85,6 +85,15 @@ impl Ends {
     }
 }
 
+/// Whether it renders its last task, or still loads for its only one.
+fn at_last_task(segment: &Segment) -> bool {
+    match segment.stage {
+        Stage::Rendering { .. } => segment.untouched() == 0,
+        Stage::Sent { .. } => segment.tasks.len() == 1 && segment.next == 0,
+        Stage::Between { .. } => false,
+    }
+}
+
 impl Farm {
     /// Begins to keep the order.
     pub(super) fn keep_ends(&mut self) {
@@ -122,7 +131,7 @@ impl Farm {
             None
         } else if segment.untouched() > usize::from(segment.next == 0) {
             Some(Order::Open)
-        } else if segment.untouched() == 0 && matches!(segment.stage, Stage::Rendering { .. }) {
+        } else if at_last_task(segment) {
             Some(Order::Last)
         } else {
             None

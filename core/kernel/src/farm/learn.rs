@@ -256,6 +256,11 @@ impl Learned {
         }
     }
 
+    /// Whether a task has ended on this host.
+    pub fn has_ended(&self, host: usize) -> bool {
+        self.hosts[host].took > 0.0
+    }
+
     /// Seconds that a load on this host is expected to take.
     pub fn load(&self, host: usize) -> f64 {
         self.hosts[host].load
