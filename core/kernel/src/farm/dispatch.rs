@@ -1,17 +1,19 @@
 //! Who gets what: sending segments.
 //!
 //! Layers that the same hosts can take form a *class*; classes with the fewest slots are served
-//! first. Within a class, shares are reckoned over everything that waits and over all slots of the
+//! first, or in turn where sends keep a distance. Within a class, shares are reckoned over everything that waits and over all slots of the
 //! class, running ones included (they are ready when their segment is predicted to end), so that
 //! an early finisher does not take more than its part. Each idle slot then takes its share of the
 //! first layer that has something for it (see [`super::carve`]): a segment never spans layers.
 //!
 //! A slot that has to load for each segment gets its whole share in one. Where the renderer stays
-//! loaded a segment costs next to nothing, so a slot gets half its share at first and the next half
-//! of what is left then: what is sent late is sized by what was learned.
+//! loaded a segment costs next to nothing: a slot takes a little and comes again ([`super::stream`]),
+//! or, where sends keep a distance, half its share at first and the next half of what is left then:
+//! what is sent late is sized by what was learned.
 //!
-//! One round costs O(S log S) for S slots of the class, whatever the number of tasks; in the middle
-//! of a large job with a kept renderer its result is used for many rounds.
+//! To weigh all slots of a class costs O(S log S) for S of them, whatever the number of tasks. On a
+//! farm of more than [`MANY`] that is not done for every slot that falls idle, but a little later for
+//! all that did, at the latest after [`LOOK_PART`] of a mean task.
 
 use std::collections::BTreeSet;
 
@@ -233,8 +235,14 @@ impl Farm {
             }
         }
         let idle = &idle;
+        if !self.weighs() {
+            let amounts = self.amounts(&wanted, &self.idle_reaches(idle));
+            self.send_round(layers, idle, &amounts);
+            return;
+        }
         // On a large farm not everybody is weighed whenever something happens.
-        let many = self.slots.len() > MANY && !self.live.is_empty();
+        let auto = self.job.policy() == Policy::Auto;
+        let many = auto && self.slots.len() > MANY && !self.live.is_empty();
         if many && self.now < self.close_look_after {
             return;
         }
@@ -261,18 +269,33 @@ impl Farm {
         }
     }
 
+    /// Whether what a slot gets depends on the others.
+    fn weighs(&self) -> bool {
+        match self.job.policy() {
+            Policy::Auto | Policy::RoyalRender { .. } => true,
+            Policy::Even
+            | Policy::Fixed(_)
+            | Policy::Guided
+            | Policy::Factoring
+            | Policy::OpenJd { .. } => false,
+        }
+    }
+
+    /// When each of these idle slots could render, if they are sent to in turn.
+    fn idle_reaches(&self, idle: &[SlotId]) -> Vec<Reach> {
+        let interval = self.job.pace().dispatch_interval.as_secs_f64();
+        let reach = |(place, slot): (usize, &SlotId)| Reach {
+            ready: self.load_ahead(*slot) + place as f64 * interval,
+            speed: self.speed(*slot),
+        };
+        idle.iter().enumerate().map(reach).collect()
+    }
+
     /// When each slot of a class could take more: the idle ones first, in their order. And in how
     /// many seconds the last of those ends that run something; `None` where none does.
     pub(super) fn reaches(&self, class: usize, idle: &[SlotId]) -> (Vec<Reach>, Option<f64>) {
         let interval = self.job.pace().dispatch_interval.as_secs_f64();
-        let mut reaches: Vec<Reach> = idle
-            .iter()
-            .enumerate()
-            .map(|(place, slot)| Reach {
-                ready: self.load_ahead(*slot) + place as f64 * interval,
-                speed: self.speed(*slot),
-            })
-            .collect();
+        let mut reaches = self.idle_reaches(idle);
         let mut latest: Option<f64> = None;
         for host in &self.classes[class].hosts {
             let state = &self.hosts[host.index()];
