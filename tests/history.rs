@@ -178,6 +178,19 @@ fn the_second_plan_stands_on_what_the_first_render_measured() {
     assert!(!text.contains("has changed"), "{text}");
 }
 
+/// Costs that stand for another scene or other settings are believed a little less, so plans from
+/// them are alike and not the same: the two dear frames go first, each alone, and all takes about as
+/// long.
+fn expects_alike(plan: &Value, other: &Value) {
+    for place in 0..2 {
+        let frames = |plan: &Value| plan["segments"][place]["frames"].clone();
+        assert_eq!(frames(plan), frames(other));
+    }
+    let makespan = |plan: &Value| plan["predicted"]["makespan_s"].as_f64().expect("seconds");
+    let ratio = makespan(plan) / makespan(other);
+    assert!((0.9..1.1).contains(&ratio), "{ratio}");
+}
+
 #[test]
 fn a_changed_scene_and_other_settings_start_from_the_same_costs() {
     let desk = Desk::new();
@@ -188,7 +201,7 @@ fn a_changed_scene_and_other_settings_start_from_the_same_costs() {
     let other = plan(&desk, &scene, &["-o", "x/f.####.exr"]);
     assert_eq!(other["scene"]["history"]["same_settings"], false);
     assert_eq!(other["scene"]["history"]["same_scene"], true);
-    assert_eq!(other["segments"], before["segments"]);
+    expects_alike(&other, &before);
 
     let path = desk.work().join(&scene);
     let text = fs::read_to_string(&path).expect("our own file");
@@ -196,7 +209,7 @@ fn a_changed_scene_and_other_settings_start_from_the_same_costs() {
     let changed = plan(&desk, &scene, &[]);
     assert_eq!(changed["scene"]["history"]["same_scene"], false);
     assert_eq!(changed["scene"]["basis"]["frame_s"], "history");
-    assert_eq!(changed["segments"], before["segments"]);
+    expects_alike(&changed, &before);
     let told = desk
         .run(["plan", &scene, "--local", "2"])
         .expect_code(0)
