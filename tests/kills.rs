@@ -730,7 +730,12 @@ fn a_controller_that_dies_while_it_looks_into_a_scene_leaves_nothing() {
         return;
     };
     let mut random = Random::new("inspection");
-    for round in 0..kills(BLENDER_KILLS) {
+    let (wanted, mut in_flight) = (kills(BLENDER_KILLS), 0);
+    // On a quick machine some looks are over before the moment has come: those do not count.
+    for round in 0..wanted * 4 {
+        if in_flight == wanted {
+            break;
+        }
         let show = shot.start(&format!("looking-{round}"));
         let looking = support::poll(LONG, || {
             let all = processes(&shot);
@@ -739,10 +744,12 @@ fn a_controller_that_dies_while_it_looks_into_a_scene_leaves_nothing() {
                 .then_some(())
         });
         looking.expect("Blender is started to look into the scene");
-        moment::pass(random.up_to(Duration::from_millis(800)));
-        assert!(!show.events.exists() || Tail::of(&show.events).read().is_empty());
+        moment::pass(random.up_to(Duration::from_millis(500)));
+        let looks = !show.events.exists() || Tail::of(&show.events).read().is_empty();
+        in_flight += usize::from(looks);
         show.program.signal(Signal::KILL);
         show.program.end(LONG);
         shot.expect_nothing_runs(&[]);
     }
+    assert_eq!(in_flight, wanted, "looks that were killed in mid-course");
 }
