@@ -10,7 +10,7 @@ use super::share::Order;
 use super::slots::{Cutting, Segment, Stage, Work};
 use super::{Farm, LayerState, ends};
 use crate::event::Action;
-use crate::ids::{LayerId, SegmentId, SlotId, TaskId};
+use crate::ids::{LayerId, SlotId, TaskId};
 use crate::time::Time;
 
 /// A cut must end the work earlier by this part of the time that it takes the thief.
@@ -19,7 +19,7 @@ const GAIN_PART: f64 = 0.05;
 const LOAD_PRICE: f64 = 0.5;
 /// And by this part of all the time of the job, at the thief's end.
 const WHOLE_PRICE: f64 = 0.015;
-/// What of these two is asked for where costs are known.
+/// What of these two is asked for where costs are known, and of runs of frames.
 const KNOWN_PART: f64 = 0.2;
 /// A stage that takes longer than predicted is taken to need this part of its age still.
 const OVERDUE_PART: f64 = 0.25;
@@ -47,7 +47,7 @@ impl Farm {
         self.learned.speed(self.slots[slot.index()].host.index())
     }
 
-    pub(super) fn load(&self, slot: SlotId) -> f64 {
+    fn load(&self, slot: SlotId) -> f64 {
         self.learned.load(self.slots[slot.index()].host.index())
     }
 
@@ -144,7 +144,6 @@ impl Farm {
         if self.live.is_empty() || (many && self.now < self.look_after) {
             return;
         }
-        let mut idle: Vec<SlotId> = Vec::new();
         // What waits goes to slots by share; those that may take it are not thieves.
         let waiting: Vec<usize> = self
             .layers
@@ -156,11 +155,10 @@ impl Farm {
             let host = self.slots[slot.index()].host;
             waiting.iter().any(|class| self.classes[*class].has(host))
         };
-        idle.extend(
-            self.idle
-                .iter()
-                .filter(|slot| !served(slot) && self.may_send(**slot)),
-        );
+        let thieves = self.idle.iter().copied();
+        let mut idle: Vec<SlotId> = thieves
+            .filter(|slot| !served(slot) && self.may_send(*slot))
+            .collect();
         if idle.is_empty() {
             self.look_after = self.next_look();
             return;
@@ -187,7 +185,7 @@ impl Farm {
     }
 
     /// The cut that helps most: of the segment that would end last.
-    pub(super) fn best_cut(&mut self, thief: SlotId) -> Option<(SlotId, usize)> {
+    fn best_cut(&mut self, thief: SlotId) -> Option<(SlotId, usize)> {
         let host = self.slots[thief.index()].host;
         let mut below = None;
         for _ in 0..VICTIMS_MAX {
@@ -262,27 +260,17 @@ impl Farm {
         best
     }
 
-    pub(super) fn cut(&mut self, victim: SlotId, keep: usize, thief: SlotId) {
-        if let Some(victim) = self.ask_back(victim, keep, Some(thief)) {
-            self.idle.remove(&thief);
-            self.slots[thief.index()].work = Work::Thief { victim };
-        }
-    }
-
-    /// Asks a segment to keep only so many of its tasks; the others are for that slot, or for
-    /// anybody.
-    pub(super) fn ask_back(
-        &mut self,
-        victim: SlotId,
-        keep: usize,
-        thief: Option<SlotId>,
-    ) -> Option<SegmentId> {
-        let segment = self.slots[victim.index()].segment_mut()?;
-        segment.cut = Some(Cutting { thief });
+    /// Asks a segment to keep only so many of its tasks; the others are for that idle slot.
+    fn cut(&mut self, victim: SlotId, keep: usize, thief: SlotId) {
+        let Some(segment) = self.slots[victim.index()].segment_mut() else {
+            return;
+        };
+        segment.cut = Some(Cutting { thief: Some(thief) });
         let segment = segment.id;
         self.touch_end(victim);
+        self.idle.remove(&thief);
+        self.slots[thief.index()].work = Work::Thief { victim: segment };
         let keep = u32::try_from(keep).expect("a segment holds at most all tasks of a job");
         self.actions.push(Action::Cut { segment, keep });
-        Some(segment)
     }
 }

@@ -53,9 +53,9 @@ impl Farm {
             }
             let speed = self.speed(*slot);
             let room = (limit.since(self.now).as_secs_f64() - self.load_ahead(*slot)) * speed;
-            let least = self.least(wanted.each, layers);
+            let smallest = self.smallest(wanted.each, layers);
             // A hair's breadth short of a task is enough for it.
-            if room < least * (1.0 - 1e-6) {
+            if room < smallest * (1.0 - 1e-6) {
                 declined.push(*slot);
                 continue;
             }
@@ -65,19 +65,14 @@ impl Farm {
             let least = self.chunk(wanted.each, speed);
             let seconds = least.max(part).min(room.max(wanted.each));
             let amount = Amount::Stream { seconds, room };
-            if self
-                .send_share(layers, *slot, amount, idle.len() - place)
-                .is_none()
-            {
-                // What waits may not go there.
-                continue;
-            }
+            // What waits may not be for this slot; then others get it.
+            self.send_share(layers, *slot, amount, idle.len() - place);
         }
         declined
     }
 
     /// Seconds at speed 1 of the smallest task that waits, as far as known.
-    fn least(&self, each: f64, layers: &[LayerId]) -> f64 {
+    fn smallest(&self, each: f64, layers: &[LayerId]) -> f64 {
         let cheapest = |layer: &LayerId| {
             let bulk = &self.layers[layer.index()].queue.bulk;
             let last = bulk.count().checked_sub(1)?;
