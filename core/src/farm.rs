@@ -222,14 +222,12 @@ impl Host {
 
     fn reached_by(&self, link: LinkKind) -> HostEntry {
         HostEntry {
-            name: self.name.clone(),
-            link,
-            slots: self.slots,
             memory_bytes: self.memory.map(|bytes| bytes.0),
             tags: self.tags.clone(),
             speed: self.speed,
             programs: self.programs.clone(),
             cost_per_hour: self.cost_per_hour,
+            ..HostEntry::new(self.name.clone(), link, self.slots)
         }
     }
 

@@ -122,6 +122,70 @@ pub struct HostEntry {
     /// What an hour of it costs, all its slots together; absent = not known.
     #[serde(default)]
     pub cost_per_hour: Option<f64>,
+    /// Where its files are.
+    #[serde(default)]
+    pub storage: Storage,
+    /// Seconds that its worker goes on without a connection; 0 = it ends with it.
+    #[serde(default)]
+    pub grace_s: f64,
+    /// Seconds without a connection after which what it has is done elsewhere.
+    #[serde(default)]
+    pub lost_after_s: f64,
+    /// Whether its slots are shared with other jobs, and leased on it.
+    #[serde(default)]
+    pub leased: bool,
+    /// Hours in which it takes new segments, as `HH:MM-HH:MM` of its own clock; absent = always.
+    #[serde(default)]
+    pub available: Option<String>,
+    /// Cores that others may keep busy on it before it takes no new segment; absent = any.
+    #[serde(default)]
+    pub load_max: Option<f64>,
+    /// Path prefixes here, and what they are there.
+    #[serde(default)]
+    pub paths: BTreeMap<String, String>,
+    /// Most room that staged files may take on it; absent = a part of its disk.
+    #[serde(default)]
+    pub cache_bytes: Option<u64>,
+    /// A framewright that is installed on it, to be used instead of one that is put there.
+    #[serde(default)]
+    pub worker: Option<String>,
+}
+
+/// Where a host's files are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Storage {
+    /// Under the same paths as here, or under mapped prefixes.
+    #[default]
+    Shared,
+    /// They travel.
+    Staged,
+}
+
+impl HostEntry {
+    /// A host of which nothing is known but how to reach it.
+    #[must_use]
+    pub fn new(name: impl Into<String>, link: LinkKind, slots: u32) -> Self {
+        Self {
+            name: name.into(),
+            link,
+            slots,
+            memory_bytes: None,
+            tags: Vec::new(),
+            speed: 1.0,
+            programs: BTreeMap::new(),
+            cost_per_hour: None,
+            storage: Storage::Shared,
+            grace_s: 0.0,
+            lost_after_s: 0.0,
+            leased: false,
+            available: None,
+            load_max: None,
+            paths: BTreeMap::new(),
+            cache_bytes: None,
+            worker: None,
+        }
+    }
 }
 
 /// How a host's worker is reached.
@@ -132,4 +196,11 @@ pub enum LinkKind {
     Local,
     /// Any command whose stdin and stdout reach a worker.
     Command(Vec<String>),
+    /// The user's own ssh.
+    Ssh {
+        /// Whatever ssh understands.
+        address: String,
+        /// Put before the address.
+        options: Vec<String>,
+    },
 }

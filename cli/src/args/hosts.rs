@@ -126,16 +126,7 @@ fn without_effect(host: &Host, keys: &[&str]) -> String {
 }
 
 fn this_machine(slots: u32) -> HostEntry {
-    HostEntry {
-        name: LOCAL.to_owned(),
-        link: LinkKind::Local,
-        slots,
-        memory_bytes: None,
-        tags: Vec::new(),
-        speed: 1.0,
-        programs: Default::default(),
-        cost_per_hour: None,
-    }
+    HostEntry::new(LOCAL, LinkKind::Local, slots)
 }
 
 #[cfg(test)]

@@ -142,6 +142,9 @@ async fn connect(spec: &LinkSpec) -> Result<Connected, LinkError> {
         slots: spec.slots,
         scratch_root: spec.scratch_root.clone(),
         grace_ms: millis(spec.grace),
+        fence: 0,
+        received: 0,
+        leased: false,
         heartbeat_ms: millis(spec.heartbeat),
     });
     let mut bytes = Vec::new();

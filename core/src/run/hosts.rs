@@ -144,7 +144,11 @@ impl Controller<'_> {
                 }
                 self.on_made(host, request);
             }
-            FromWorker::Pong { .. } | FromWorker::Bye => {}
+            FromWorker::Pong { .. } | FromWorker::Ack { .. } | FromWorker::Bye => {}
+            FromWorker::Leased { .. }
+            | FromWorker::LeaseWaits { .. }
+            | FromWorker::LeaseWanted { .. }
+            | FromWorker::Vitals(_) => {}
             FromWorker::Hello(_) | FromWorker::Refused { .. } => {
                 self.warn(format!(
                     "host {}: its worker said hello twice",

@@ -112,5 +112,6 @@ fn link_argv(around: &Surroundings, host: &HostEntry) -> Vec<String> {
     match &host.link {
         LinkKind::Local => vec![around.executable.display().to_string(), "worker".to_owned()],
         LinkKind::Command(argv) => argv.clone(),
+        LinkKind::Ssh { .. } => unreachable!("refused when the farm is read"),
     }
 }

@@ -312,16 +312,7 @@ mod tests {
     }
 
     fn entry(name: &str, slots: u32) -> HostEntry {
-        HostEntry {
-            name: name.to_owned(),
-            link: LinkKind::Local,
-            slots,
-            memory_bytes: None,
-            tags: Vec::new(),
-            speed: 1.0,
-            programs: BTreeMap::new(),
-            cost_per_hour: None,
-        }
+        HostEntry::new(name, LinkKind::Local, slots)
     }
 
     #[test]

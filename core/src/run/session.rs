@@ -138,6 +138,11 @@ impl SessionHandle {
             | FromWorker::Verified { .. }
             | FromWorker::Program { .. }
             | FromWorker::Made { .. }
+            | FromWorker::Leased { .. }
+            | FromWorker::LeaseWaits { .. }
+            | FromWorker::LeaseWanted { .. }
+            | FromWorker::Vitals(_)
+            | FromWorker::Ack { .. }
             | FromWorker::Pong { .. }
             | FromWorker::Bye => {}
         }

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::request::LinkKind;
 
@@ -113,14 +111,8 @@ fn numbers_alone_without_unknowns_are_reckoned_by_hand() {
 #[test]
 fn a_cost_is_known_where_every_used_host_has_a_price() {
     let host = |name: &str, cost_per_hour| HostEntry {
-        name: name.to_owned(),
-        link: LinkKind::Local,
-        slots: 2,
-        memory_bytes: None,
-        tags: Vec::new(),
-        speed: 1.0,
-        programs: BTreeMap::new(),
         cost_per_hour,
+        ..HostEntry::new(name, LinkKind::Local, 2)
     };
     let cost = |hosts: Vec<HostEntry>| {
         let row = &answer(&Simulation {

@@ -27,14 +27,8 @@ pub(crate) fn plan(scene: &Path) -> JobPlan {
             tags: vec!["gpu".to_owned()],
             memory_bytes: Some(1 << 30),
             hosts: vec![HostEntry {
-                name: "local".to_owned(),
-                link: LinkKind::Local,
-                slots: 2,
-                memory_bytes: None,
-                tags: Vec::new(),
-                speed: 1.0,
-                programs: BTreeMap::new(),
                 cost_per_hour: Some(0.85),
+                ..HostEntry::new("local", LinkKind::Local, 2)
             }],
             limits: FarmLimits {
                 dispatch_interval_s: 0.5,

@@ -189,6 +189,9 @@ impl Link {
             scratch_root: "/tmp".to_owned(),
             grace_ms: 0,
             heartbeat_ms: 1000,
+            fence: 0,
+            received: 0,
+            leased: false,
         }));
         link
     }

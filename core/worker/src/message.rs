@@ -78,6 +78,23 @@ pub enum ToWorker {
         /// Which.
         path: String,
     },
+    /// A slot is wanted: take the machine's lease of it, or wait for one. Answered by `Leased`,
+    /// after any number of `LeaseWaits`. Only where the hello says that slots are leased.
+    Lease {
+        /// Which slot of this worker.
+        slot: SlotId,
+    },
+    /// A slot is not wanted any more: give its lease back, or stop waiting. To be said when its
+    /// runs have ended; nothing is answered.
+    Release {
+        /// Which slot of this worker.
+        slot: SlotId,
+    },
+    /// So many counted messages have come: the worker need not keep them. Not counted itself.
+    Ack {
+        /// Since the session began.
+        received: u64,
+    },
     /// Are you there?
     Ping {
         /// Repeated in the answer.
@@ -98,10 +115,20 @@ pub struct ControllerHello {
     pub host: String,
     /// How many slots this worker serves.
     pub slots: u32,
-    /// The folder below which every scratch folder of this job lies on this host.
+    /// The folder below which every scratch folder of this job lies on this host; empty = one of
+    /// the worker's own, below the user's cache folder there, which it removes at its end.
     pub scratch_root: String,
-    /// How long the worker goes on without its controller; 0 for the local link.
+    /// How long the worker goes on without its controller; 0: it ends with the connection, and
+    /// messages are not counted.
     pub grace_ms: u64,
+    /// Which worker of this job on this host is meant. Who connects with the number of a worker
+    /// that lives is joined to it again; with another, that job's worker is ended and a new one
+    /// begins.
+    pub fence: u64,
+    /// Counted messages of this worker that have come so far; 0 on the first connection.
+    pub received: u64,
+    /// Whether the slots are shared with other jobs, and leased from the machine.
+    pub leased: bool,
     /// How often each side says something, at least.
     pub heartbeat_ms: u64,
 }
@@ -216,6 +243,33 @@ pub enum FromWorker {
         /// Why not, where not.
         error: Option<String>,
     },
+    /// The slot is this worker's until it is released.
+    Leased {
+        /// Which slot of this worker.
+        slot: SlotId,
+    },
+    /// The slot waits for a lease; said again when that changes.
+    LeaseWaits {
+        /// Which slot of this worker.
+        slot: SlotId,
+        /// Who has the machine's slots.
+        holders: Vec<Holder>,
+    },
+    /// Others wait for slots of this machine: so many of this worker's leases should be released
+    /// as soon as what runs there is done. Said again when that changes; 0 = keep what is held.
+    LeaseWanted {
+        /// How many.
+        give: u32,
+        /// Who waits.
+        waiting: Vec<Holder>,
+    },
+    /// How the machine is; sent unasked about every two seconds. Not counted.
+    Vitals(Vitals),
+    /// So many counted messages have come: the controller need not keep them. Not counted itself.
+    Ack {
+        /// Since the session began.
+        received: u64,
+    },
     /// Answer to `Ping`, and sent unasked every heartbeat with number 0.
     Pong {
         /// From the question.
@@ -240,6 +294,44 @@ pub struct WorkerHello {
     pub cores: u32,
     /// Memory of the machine.
     pub memory_bytes: u64,
+    /// The user whom it runs as.
+    pub user: String,
+    /// The folder below which scratch folders are made: the hello's, or the worker's own.
+    pub scratch_root: String,
+    /// framewright's folder below the user's cache folder there.
+    pub cache_root: String,
+    /// The machine's clock, in milliseconds since 1970.
+    pub clock_ms: i64,
+    /// Counted messages of the controller that came before this connection; 0 on the first.
+    pub received: u64,
+}
+
+/// Who holds a slot of a machine, or waits for one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Holder {
+    /// The user.
+    pub user: String,
+    /// The job.
+    pub job: String,
+    /// The worker's process id there.
+    pub pid: u32,
+    /// Since when, in milliseconds since 1970.
+    pub since_ms: i64,
+}
+
+/// How a machine is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Vitals {
+    /// Cores kept busy by others than this worker's own runs, on average of the last interval.
+    pub load: f64,
+    /// Memory that programs may still take.
+    pub memory_bytes: u64,
+    /// Room on the disk of the scratch folder, for this user.
+    pub disk_bytes: u64,
+    /// Minutes since midnight, by the machine's clock and time zone.
+    pub minute: u16,
+    /// The machine's clock, in milliseconds since 1970.
+    pub clock_ms: i64,
 }
 
 /// What a verification found.

@@ -186,7 +186,7 @@ impl Worker {
         let watched = watched.map_err(setup("start its watch"))?;
         let own: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         let executable = std::env::current_exe().unwrap_or_default();
-        outbox.control(&FromWorker::Hello(introduce(&executable)));
+        outbox.control(&FromWorker::Hello(introduce(&executable, hello)));
         let errands = Errands::start(Ground {
             outbox: Arc::clone(&outbox),
             own: own.clone(),
@@ -268,6 +268,7 @@ impl Worker {
         match message {
             ToWorker::Hello(_) => Err(garbled("a second hello")),
             ToWorker::Bye => Err(Farewell::Bye),
+            ToWorker::Lease { .. } | ToWorker::Release { .. } | ToWorker::Ack { .. } => Ok(()),
             ToWorker::Ping { number } => {
                 self.shop.outbox.control(&FromWorker::Pong { number });
                 Ok(())
@@ -340,7 +341,7 @@ impl Worker {
     }
 }
 
-fn introduce(executable: &std::path::Path) -> WorkerHello {
+fn introduce(executable: &std::path::Path, hello: &ControllerHello) -> WorkerHello {
     let system = rustix::system::sysinfo();
     WorkerHello {
         build: build_id().to_owned(),
@@ -353,6 +354,11 @@ fn introduce(executable: &std::path::Path) -> WorkerHello {
         cores: std::thread::available_parallelism()
             .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
         memory_bytes: system.totalram * u64::from(system.mem_unit),
+        user: std::env::var("USER").unwrap_or_default(),
+        scratch_root: hello.scratch_root.clone(),
+        cache_root: String::new(),
+        clock_ms: 0,
+        received: 0,
     }
 }
 

@@ -7,8 +7,8 @@ use framewright_worker::codec::{
     Decoder, Encoder, FOREIGN_BYTES_MAX, MESSAGE_BYTES_MAX, PreambleFinder, preamble_line,
 };
 use framewright_worker::message::{
-    Checked, ControllerHello, Expect, FromWorker, Picture, RequestId, RunId, RunOrder, SlotId,
-    ToWorker, WorkerHello,
+    Checked, ControllerHello, Expect, FromWorker, Holder, Picture, RequestId, RunId, RunOrder,
+    SlotId, ToWorker, Vitals, WorkerHello,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -46,9 +46,17 @@ fn hello() -> impl Strategy<Value = ControllerHello> {
     (
         (text(), text(), text(), text()),
         (any::<u32>(), any::<u64>(), any::<u64>()),
+        (any::<u64>(), any::<u64>(), any::<bool>()),
     )
         .prop_map(
-            |((build, job, host, scratch_root), (slots, grace_ms, heartbeat_ms))| ControllerHello {
+            |(
+                (build, job, host, scratch_root),
+                (slots, grace_ms, heartbeat_ms),
+                (fence, received, leased),
+            )| ControllerHello {
+                fence,
+                received,
+                leased,
                 build,
                 job,
                 host,
@@ -89,6 +97,9 @@ fn to_worker() -> impl Strategy<Value = ToWorker> {
             .prop_map(|(request, names)| ToWorker::Which { request, names }),
         (request(), text()).prop_map(|(request, path)| ToWorker::MakeDir { request, path }),
         text().prop_map(|path| ToWorker::Remove { path }),
+        any::<u32>().prop_map(|slot| ToWorker::Lease { slot: SlotId(slot) }),
+        any::<u32>().prop_map(|slot| ToWorker::Release { slot: SlotId(slot) }),
+        any::<u64>().prop_map(|received| ToWorker::Ack { received }),
         any::<u64>().prop_map(|number| ToWorker::Ping { number }),
         Just(ToWorker::Bye),
     ]
@@ -116,28 +127,70 @@ fn checked() -> impl Strategy<Value = Checked> {
     ]
 }
 
+fn holders() -> impl Strategy<Value = Vec<Holder>> {
+    let holder = (text(), text(), any::<u32>(), any::<i64>());
+    vec(
+        holder.prop_map(|(user, job, pid, since_ms)| Holder {
+            user,
+            job,
+            pid,
+            since_ms,
+        }),
+        0..4,
+    )
+}
+
+fn vitals() -> impl Strategy<Value = Vitals> {
+    (
+        0.0..1e6_f64,
+        any::<u64>(),
+        any::<u64>(),
+        any::<u16>(),
+        any::<i64>(),
+    )
+        .prop_map(
+            |(load, memory_bytes, disk_bytes, minute, clock_ms)| Vitals {
+                load,
+                memory_bytes,
+                disk_bytes,
+                minute,
+                clock_ms,
+            },
+        )
+}
+
 fn from_worker() -> impl Strategy<Value = FromWorker> {
     let run = || any::<u64>().prop_map(RunId);
     let request = || any::<u64>().prop_map(RequestId);
     prop_oneof![
         (
-            text(),
-            any::<u32>(),
-            text(),
-            text(),
-            any::<u32>(),
-            any::<u64>()
+            (text(), any::<u32>(), text(), text()),
+            (any::<u32>(), any::<u64>()),
+            (text(), text(), text()),
+            (any::<i64>(), any::<u64>())
         )
-            .prop_map(|(build, pid, hostname, executable, cores, memory_bytes)| {
-                FromWorker::Hello(WorkerHello {
-                    build,
-                    pid,
-                    hostname,
-                    executable,
-                    cores,
-                    memory_bytes,
-                })
-            }),
+            .prop_map(
+                |(
+                    (build, pid, hostname, executable),
+                    (cores, memory_bytes),
+                    (user, scratch_root, cache_root),
+                    (clock_ms, received),
+                )| {
+                    FromWorker::Hello(WorkerHello {
+                        user,
+                        scratch_root,
+                        cache_root,
+                        clock_ms,
+                        received,
+                        build,
+                        pid,
+                        hostname,
+                        executable,
+                        cores,
+                        memory_bytes,
+                    })
+                }
+            ),
         text().prop_map(|why| FromWorker::Refused { why }),
         (run(), any::<u32>()).prop_map(|(run, pid)| FromWorker::Started { run, pid }),
         (run(), text(), any::<bool>()).prop_map(|(run, why, missing)| FromWorker::NotStarted {
@@ -177,6 +230,15 @@ fn from_worker() -> impl Strategy<Value = FromWorker> {
             .prop_map(|(request, path)| FromWorker::Program { request, path }),
         (request(), any::<Option<String>>())
             .prop_map(|(request, error)| FromWorker::Made { request, error }),
+        any::<u32>().prop_map(|slot| FromWorker::Leased { slot: SlotId(slot) }),
+        (any::<u32>(), holders()).prop_map(|(slot, holders)| FromWorker::LeaseWaits {
+            slot: SlotId(slot),
+            holders
+        }),
+        (any::<u32>(), holders())
+            .prop_map(|(give, waiting)| FromWorker::LeaseWanted { give, waiting }),
+        vitals().prop_map(FromWorker::Vitals),
+        any::<u64>().prop_map(|received| FromWorker::Ack { received }),
         any::<u64>().prop_map(|number| FromWorker::Pong { number }),
         Just(FromWorker::Bye),
     ]

@@ -36,6 +36,9 @@ pub fn hello(slots: u32, scratch_root: &Path) -> ControllerHello {
         scratch_root: scratch_root.to_str().unwrap().to_owned(),
         grace_ms: 0,
         heartbeat_ms: 1000,
+        fence: 0,
+        received: 0,
+        leased: false,
     }
 }
 
