@@ -40,6 +40,8 @@ use crate::wake::Waker;
 pub(crate) const READY: &str = "ready";
 /// A controller that said nothing for this many heartbeats is not connected.
 const SILENT_BEATS_MAX: u32 = 6;
+/// How often the note is made to look new.
+const TOUCH_EVERY: Duration = Duration::from_secs(3600);
 /// Longest hello.
 const HELLO_BYTES_MAX: u64 = 1 << 20;
 
@@ -92,6 +94,7 @@ struct Detached {
     receipts: Receipts,
     /// When the controller last said anything.
     heard: Instant,
+    next_touch: Instant,
     buffer: Vec<u8>,
 }
 
@@ -171,6 +174,7 @@ impl Detached {
             controller: None,
             receipts: Receipts::default(),
             heard: Instant::now(),
+            next_touch: Instant::now() + TOUCH_EVERY,
             buffer: vec![0; 64 << 10],
         })
     }
@@ -182,6 +186,10 @@ impl Detached {
                 && let Some(received) = self.receipts.at_beat()
             {
                 self.outbox.ack(received);
+            }
+            if now >= self.next_touch {
+                self.home.place.touch();
+                self.next_touch = now + TOUCH_EVERY;
             }
             if now >= self.silent_at() {
                 self.cut();

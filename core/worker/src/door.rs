@@ -26,7 +26,7 @@ use crate::kin::{self, tag, timespec};
 use crate::link::Link;
 use crate::message::{ControllerHello, FromWorker, ToWorker};
 use crate::outbox::{Outbox, write_all};
-use crate::place::{Lock, Note, Place};
+use crate::place::Place;
 use crate::serve::{FAREWELL_MAX, Farewell, WorkerOptions};
 
 /// How long another door may take to start or end this job's worker. Ending takes longest.
@@ -63,8 +63,8 @@ pub(crate) fn serve(
             return Farewell::Refused { why };
         }
     };
-    // The preamble is written; from here on the worker speaks.
-    outbox.close(Instant::now() + FAREWELL_MAX);
+    // When the preamble is written; from then on the worker speaks.
+    outbox.close(Instant::now() + options.hello_max);
     carry(&stdin, rest, socket, stdout);
     Farewell::DoorClosed
 }
@@ -78,6 +78,20 @@ fn reach(
     let place = Place::find(options.run_folder.as_deref(), &hello.job, &hello.host)
         .map_err(|error| error.to_string())?;
     let lock = place.lock(LOCK_MAX).map_err(|error| error.to_string())?;
+    let reached = find_or_start(&place, hello, stdin, options);
+    if reached.is_err() && place.read_note().is_none() {
+        place.close(lock);
+    }
+    reached
+}
+
+/// To be called with the lock.
+fn find_or_start(
+    place: &Place,
+    hello: &ControllerHello,
+    stdin: &OwnedFd,
+    options: &WorkerOptions,
+) -> Result<UnixStream, String> {
     let note = place.read_note();
     let living = note.as_ref().filter(|note| note.lives());
     if let Some(living) = living
@@ -90,35 +104,30 @@ fn reach(
     if is_closed(stdin) {
         return Err("the controller is gone".to_owned());
     }
-    if hello.received > 0 {
-        // Whoever comes back comes to the worker that it knew; nobody else's is ended for it.
-        if let (Some(dead), None) = (&note, living) {
-            clear_after(&place, hello, dead, lock);
+    // Whoever comes back comes to the worker that it knew; nobody else's is ended for it.
+    let comes_back = hello.received > 0;
+    let over = || format!("the worker of job {} is over", hello.job);
+    if let Some(living) = living {
+        if comes_back && living.fence != hello.fence {
+            return Err(over());
         }
-        return Err(format!("the worker of job {} is over", hello.job));
+        if !living.end() {
+            let pid = living.pid;
+            return Err(format!("the worker before, process {pid}, does not end"));
+        }
     }
-    if let Some(living) = living
-        && !living.end()
-    {
-        return Err(format!(
-            "the worker before, process {}, does not end",
-            living.pid
-        ));
+    if note.is_some() || !comes_back {
+        kin::sweep_host(&hello.job, &hello.host);
     }
-    kin::sweep_host(&hello.job, &hello.host);
     if let Some(note) = &note {
         place.clear_after(note);
+    }
+    if comes_back {
+        return Err(over());
     }
     home::remove_leftovers(&hello.job, place.name());
     start(hello, options)?;
     UnixStream::connect(place.socket()).map_err(|error| format!("its worker is gone: {error}"))
-}
-
-/// The worker was killed, and its watch too or not yet at it.
-fn clear_after(place: &Place, hello: &ControllerHello, dead: &Note, lock: Lock) {
-    kin::sweep_host(&hello.job, &hello.host);
-    place.clear_after(dead);
-    place.close(lock);
 }
 
 /// Starts the worker and waits until it listens.

@@ -13,7 +13,7 @@ use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{FlockOperation, flock};
@@ -198,6 +198,13 @@ impl Place {
             path: whole.clone(),
             source,
         })
+    }
+
+    /// Somebody lives here still: what clears old files out of `/tmp` is to leave the note alone.
+    pub(crate) fn touch(&self) {
+        // A note that is gone already cannot be kept.
+        let note = File::options().write(true).open(self.note());
+        let _ = note.and_then(|note| note.set_modified(SystemTime::now()));
     }
 
     /// The worker that lives here leaves: nothing of it stays.

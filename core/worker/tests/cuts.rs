@@ -87,11 +87,20 @@ impl Host {
 
     /// Nothing of this job lives and nothing lies about.
     fn assert_empty(&self) {
-        until("everything is gone", || {
-            tagged(&format!("FRAMEWRIGHT_JOB={}", self.job)).is_empty()
-                && !self.run_folder().exists()
-                && std::fs::read_dir(self.jobs()).map_or(0, Iterator::count) == 0
-        });
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let list = |folder| match std::fs::read_dir(folder) {
+                Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+                Err(_) => Vec::new(),
+            };
+            let alive = tagged(&format!("FRAMEWRIGHT_JOB={}", self.job));
+            let files = [list(self.run_folder()), list(self.jobs())].concat();
+            if alive.is_empty() && files.is_empty() && !self.run_folder().exists() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "left: {alive:?} {files:?}");
+            pause(Duration::from_millis(5));
+        }
     }
 }
 
@@ -285,7 +294,7 @@ fn worker_goes_on_without_its_door_and_says_what_came_of_it() {
     assert!(is_alive(hello.pid));
     std::fs::write(&go, "x\n").unwrap();
     until("the run ends while nobody listens", || {
-        renderers(hello.pid) == 1
+        renderers(hello.pid) == 0
     });
 
     let mut second = Connection::open(
@@ -305,6 +314,24 @@ fn worker_goes_on_without_its_door_and_says_what_came_of_it() {
     second.bye();
     host.assert_empty();
     assert!(!is_alive(hello.pid));
+}
+
+#[test]
+fn worker_without_grace_ends_with_its_connection_and_takes_its_scratch_along() {
+    let host = Host::new();
+    let hello = ControllerHello {
+        grace_ms: 0,
+        ..host.hello(0)
+    };
+    let mut only = Connection::open(&host, hello);
+    only.acks = false;
+    let hello = only.hello();
+    assert_eq!(hello.pid, only.door.id(), "no door");
+    let scratch = PathBuf::from(&hello.scratch_root);
+    assert!(scratch.starts_with(host.jobs()) && scratch.is_dir());
+    drop(only.stdin.take());
+    wait(&mut only.door);
+    host.assert_empty();
 }
 
 #[test]
@@ -498,30 +525,39 @@ fn door_clears_up_where_worker_and_watch_were_killed() {
 fn two_doors_at_once_find_one_worker_and_the_newer_has_it() {
     let host = Host::new();
     let mut doors = [(); 2].map(|()| Connection::open(&host, host.hello(5)));
-    let pids = doors.each_mut().map(|door| door.hello().pid);
-    assert_eq!(pids[0], pids[1]);
-    let mut alive = 0;
-    for door in &mut doors {
-        door.run(1, 0, &[UNRULY, "say", "up"]);
-    }
-    for mut door in doors {
-        // One of them is cut off.
+    // One of them is cut off, before or after its hello.
+    let mut pids = Vec::new();
+    let mut cut_off = Vec::new();
+    for (at, door) in doors.iter_mut().enumerate() {
+        door.say(&ToWorker::Ping { number: 1 });
         loop {
             match door.next() {
-                Some(FromWorker::Exited { .. }) => {
-                    alive += 1;
-                    door.bye();
-                    break;
-                }
-                Some(_) => {}
+                Some(FromWorker::Hello(hello)) => pids.push(hello.pid),
+                Some(FromWorker::Pong { number: 1 }) => break,
+                Some(other) => panic!("{other:?}"),
                 None => {
                     wait(&mut door.door);
+                    cut_off.push(at);
                     break;
                 }
             }
         }
     }
-    assert_eq!(alive, 1);
+    assert!(cut_off.len() <= 1);
+    pids.dedup();
+    assert_eq!(pids.len(), 1, "they found one worker");
+    let mut lasting = 0;
+    for mut door in doors {
+        door.run(1, 0, &[UNRULY, "say", "up"]);
+        while let Some(message) = door.next() {
+            if matches!(message, FromWorker::Exited { .. }) {
+                lasting += 1;
+                door.bye();
+                break;
+            }
+        }
+    }
+    assert_eq!(lasting, 1);
     host.assert_empty();
 }
 
@@ -581,7 +617,7 @@ fn flood_while_nobody_listens_is_bounded_and_counted() {
     let received = first.receipts.received();
     first.door.kill().unwrap();
     wait(&mut first.door);
-    until("the flood is over", || renderers(worker) == 1);
+    until("the flood is over", || renderers(worker) == 0);
     let status = std::fs::read_to_string(format!("/proc/{worker}/status")).unwrap();
     let rss_kib: u64 = status
         .lines()
@@ -641,7 +677,7 @@ fn hostile_callers_do_not_touch_the_conversation() {
         }
         String::from_utf8_lossy(&said).into_owned()
     };
-    let mut say = |bytes: &[u8]| {
+    let say = |bytes: &[u8]| {
         let mut caller = call();
         let _ = caller.write_all(bytes);
         caller
