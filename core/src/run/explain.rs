@@ -139,6 +139,8 @@ impl Controller<'_> {
             kernel::Hold::Loads { loading } => Hold::Loads { loading },
             kernel::Hold::Undivided { blocked } => Hold::Undivided { blocked },
             kernel::Hold::UndividedRuns => Hold::UndividedRuns,
+            kernel::Hold::Closed => Hold::Closed,
+            kernel::Hold::Silent => Hold::Silent,
         }
     }
 
@@ -223,6 +225,8 @@ impl Controller<'_> {
                 tags: self.missing_tags(host, missing),
             },
             Kernel::NotUp => HostReason::NotUp,
+            Kernel::Silent => HostReason::Silent,
+            Kernel::Closed => HostReason::Closed,
             Kernel::Lost => HostReason::Lost,
             Kernel::Gone => HostReason::Gone,
             Kernel::Rests { until } => HostReason::Rests {

@@ -238,6 +238,13 @@ impl Controller<'_> {
                         .note("ended by framewright: another try was done first");
                 }
             }
+            StopReason::Closed => {
+                if let Some(at_work) = self.segments.get_mut(&segment) {
+                    at_work.log.note(
+                        "ended by framewright: its slot is closed, and it had not loaded yet",
+                    );
+                }
+            }
             StopReason::Drain | StopReason::Cancel => {}
         }
         self.close_session(slot);

@@ -13,7 +13,7 @@
 use thiserror::Error;
 
 use crate::Farm;
-use crate::farm::{Phase, SlotView};
+use crate::farm::{Phase, Presence, SlotView};
 use crate::ids::{LayerId, SlotId, TaskId};
 use crate::time::{Span, Time};
 
@@ -111,8 +111,13 @@ impl Patience {
             let host = farm.host_of(*slot);
             farm.spec(host).can_take(spec.memory(), spec.tags())
         };
+        // What a closed slot or a silent host is at is no reason to wait: it takes nothing more.
+        let takes = |slot: &SlotId| {
+            let silent = farm.host(farm.host_of(*slot)).presence == Presence::Silent;
+            undivided || (farm.is_open(*slot) && !silent)
+        };
         let mut idle = None;
-        for slot in farm.slots().filter(able) {
+        for slot in farm.slots().filter(able).filter(takes) {
             match farm.slot(slot) {
                 SlotView::Away => {}
                 SlotView::Idle { .. } => {

@@ -250,7 +250,11 @@ impl Runner {
                 }
             }
             Event::HostLost { host, .. } | Event::HostUp { host } => self.end_traces(host),
-            Event::SlotCooled { .. }
+            Event::HostSilent { .. }
+            | Event::HostHeard { .. }
+            | Event::SlotClosed { .. }
+            | Event::SlotOpened { .. }
+            | Event::SlotCooled { .. }
             | Event::Loaded { .. }
             | Event::TaskBegun { .. }
             | Event::CommitFailed { .. }
@@ -261,11 +265,14 @@ impl Runner {
             | Event::Tick => {}
         }
         if let Some(auditor) = &mut self.auditor {
-            let lost = match event {
-                Event::HostLost { host, .. } | Event::HostUp { host } => Some(host),
+            let host = match event {
+                Event::HostLost { host, .. }
+                | Event::HostUp { host }
+                | Event::HostSilent { host }
+                | Event::HostHeard { host } => Some(host),
                 _ => None,
             };
-            let slots = lost.map(|host| self.farm.slots_of(host));
+            let slots = host.map(|host| self.farm.slots_of(host));
             auditor.told(&event, slots.into_iter().flatten());
         }
         self.farm.handle(self.now, &event);
