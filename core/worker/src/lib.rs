@@ -13,6 +13,7 @@
 pub mod codec;
 mod errand;
 mod feed;
+pub mod freight;
 mod identity;
 mod kin;
 mod launch;
