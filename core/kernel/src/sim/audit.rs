@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use crate::event::{Action, Event, SendReason};
+use crate::event::{Action, Event, SendReason, StopReason};
 use crate::ids::{SegmentId, SlotId, TaskId};
 
 /// A rule that was broken.
@@ -37,6 +37,12 @@ pub enum Violation {
         /// The slot.
         slot: SlotId,
         /// What was sent.
+        segment: SegmentId,
+    },
+    /// A segment was stopped for taking too long while nobody could tell how far it is.
+    #[error("segment {segment} was stopped as overdue, and its host is silent")]
+    LimitInSilence {
+        /// The segment.
         segment: SegmentId,
     },
     /// A segment's number does not grow.
@@ -215,12 +221,15 @@ impl Auditor {
                 let tasks = leases.iter().map(|(task, _)| *task).collect();
                 self.sent(*segment, *slot, tasks)
             }
-            Action::Cut { segment, .. } | Action::Stop { segment, .. } => {
-                let running = self.running.contains_key(segment);
-                let segment = *segment;
-                running
-                    .then_some(())
-                    .ok_or(Violation::NotRunning { segment })
+            Action::Cut { segment, .. } => self.slot_of(*segment).map(|_| ()),
+            Action::Stop { segment, reason } => {
+                let slot = self.slot_of(*segment)?;
+                let overdue =
+                    matches!(reason, StopReason::TaskLimit { .. } | StopReason::LoadLimit);
+                if overdue && self.silent.contains(&slot) {
+                    return Err(Violation::LimitInSilence { segment: *segment });
+                }
+                Ok(())
             }
             Action::Commit { segment, task } => self.commit(*segment, *task),
             Action::Discard { segment, task } => {
@@ -241,6 +250,13 @@ impl Auditor {
                 self.complete(*outcome)
             }
         }
+    }
+
+    fn slot_of(&self, segment: SegmentId) -> Result<SlotId, Violation> {
+        let running = self.running.get(&segment);
+        running
+            .map(|(slot, _)| *slot)
+            .ok_or(Violation::NotRunning { segment })
     }
 
     fn sent(
@@ -434,6 +450,23 @@ mod tests {
         ));
         auditor.told(&Event::HostHeard { host }, std::iter::once(slot));
         auditor.wanted(&send(SegmentId(3), 0)).unwrap();
+    }
+
+    #[test]
+    fn a_limit_that_runs_in_silence_is_seen() {
+        let mut auditor = Auditor::new(1, &[]);
+        auditor.wanted(&send(ONE, 0)).unwrap();
+        let host = HostId(0);
+        auditor.told(&Event::HostSilent { host }, std::iter::once(SlotId(0)));
+        let stop = |reason| Action::Stop {
+            segment: ONE,
+            reason,
+        };
+        assert_eq!(
+            auditor.wanted(&stop(StopReason::LoadLimit)),
+            Err(Violation::LimitInSilence { segment: ONE })
+        );
+        auditor.wanted(&stop(StopReason::Cancel)).unwrap();
     }
 
     #[test]
