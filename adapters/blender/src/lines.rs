@@ -81,6 +81,9 @@ pub enum Message {
         bytes: u64,
         /// Whether it is not there.
         missing: bool,
+        /// Whether the scene names it by an absolute path.
+        #[serde(default)]
+        absolute: bool,
     },
     /// Something people should know.
     Warning {

@@ -317,6 +317,7 @@ impl Look {
             settings: question.settings.clone(),
             output: question.output.to_owned(),
             shot: None,
+            paths: Vec::new(),
         };
         let place = Place {
             session: Self::SESSION,

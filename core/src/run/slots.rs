@@ -282,6 +282,7 @@ impl Controller<'_> {
             settings: self.job.prepared.inspection.settings.clone(),
             output: self.job.prepared.format.clone(),
             shot: Some(self.job.prepared.shot),
+            paths: Vec::new(),
         };
         let place = Place {
             session: number,
