@@ -9,12 +9,16 @@ use framewright_worker::codec::{Decoder, Encoder, PreambleFinder};
 use framewright_worker::message::{ControllerHello, FromWorker, ToWorker, WorkerHello};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::lasting;
 use super::pump::{self, StderrTail};
 use super::{FromLink, LinkLife, LinkNews};
+
+/// How long the command may take to end after its worker is done.
+const END_MAX: Duration = Duration::from_secs(5);
 
 /// How a worker is started and what it is told.
 #[derive(Clone, Debug)]
@@ -31,8 +35,16 @@ pub struct LinkSpec {
     pub slots: u32,
     /// Folder below which every scratch folder of the job lies on that host.
     pub scratch_root: String,
-    /// How long the worker goes on when the link is lost.
+    /// How long the worker goes on when the link is lost. Zero: it ends with its connection. Else
+    /// the link finds it again by itself.
     pub grace: Duration,
+    /// Which worker of this job on this host is meant: another number for each life of each run
+    /// of a controller. Zero where there is no grace.
+    pub fence: u64,
+    /// How long a link with a grace time tries to find its worker again before it is lost.
+    pub lost_after: Duration,
+    /// Whether slots are leased from the machine.
+    pub leased: bool,
     /// How often each side says something.
     pub heartbeat: Duration,
     /// Longest time until the worker has answered the hello.
@@ -84,8 +96,9 @@ pub enum LinkError {
 pub fn open(spec: LinkSpec, life: LinkLife, news: mpsc::Sender<FromLink>) {
     tokio::spawn(async move {
         let host = spec.host;
-        match connect(&spec).await {
-            Ok(connected) => pump::run(host, life, connected, news).await,
+        match connect(&spec, 0).await {
+            Ok(connected) if spec.grace.is_zero() => pump::run(host, life, connected, news).await,
+            Ok(connected) => lasting::run(spec, life, connected, news).await,
             Err(error) => {
                 let news_item = FromLink {
                     host,
@@ -110,7 +123,53 @@ pub(super) struct Connected {
     pub heartbeat: Duration,
 }
 
-async fn connect(spec: &LinkSpec) -> Result<Connected, LinkError> {
+/// Reaches the worker; `received` are the counted messages that came on earlier connections.
+/// Whatever was started is gone when it fails.
+pub(super) async fn connect(spec: &LinkSpec, received: u64) -> Result<Connected, LinkError> {
+    let mut launched = launch(spec)?;
+    match timeout_at(launched.deadline, greet(spec, received, &mut launched)).await {
+        Ok(Ok((hello, decoder))) => Ok(launched.connected(spec, hello, decoder)),
+        Ok(Err(error)) => {
+            end_command(&mut launched.child, false).await;
+            Err(error)
+        }
+        Err(_) => {
+            let stderr = launched.stderr.as_suffix().await;
+            end_command(&mut launched.child, false).await;
+            Err(LinkError::Silent {
+                host: spec.name.clone(),
+                seconds: spec.deadline.as_secs(),
+                stderr,
+            })
+        }
+    }
+}
+
+/// A command that was started and has not answered yet.
+struct Launched {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: ChildStdout,
+    stderr: StderrTail,
+    deadline: Instant,
+}
+
+impl Launched {
+    fn connected(mut self, spec: &LinkSpec, hello: WorkerHello, decoder: Decoder) -> Connected {
+        self.child.stdin = Some(self.stdin);
+        Connected {
+            name: spec.name.clone(),
+            child: self.child,
+            stdout: self.stdout,
+            decoder,
+            hello,
+            stderr: self.stderr,
+            heartbeat: spec.heartbeat,
+        }
+    }
+}
+
+fn launch(spec: &LinkSpec) -> Result<Launched, LinkError> {
     let host = || spec.name.clone();
     let (program, arguments) = spec.argv.split_first().ok_or_else(|| LinkError::Refused {
         host: host(),
@@ -131,10 +190,38 @@ async fn connect(spec: &LinkSpec) -> Result<Connected, LinkError> {
             program: program.clone(),
             source,
         })?;
-    let mut stdout = child.stdout.take().expect("stdout was piped just above");
-    let mut stdin = child.stdin.take().expect("stdin was piped just above");
-    let stderr = StderrTail::follow(child.stderr.take().expect("stderr was piped just above"));
+    Ok(Launched {
+        stdin: child.stdin.take().expect("stdin was piped just above"),
+        stdout: child.stdout.take().expect("stdout was piped just above"),
+        stderr: StderrTail::follow(child.stderr.take().expect("stderr was piped just above")),
+        child,
+        deadline: Instant::now() + spec.deadline,
+    })
+}
 
+/// Waits for a command whose worker is done, or ends it: its whole group, since a launcher may
+/// have started others. None is left as a zombie.
+pub(super) async fn end_command(child: &mut Child, ends_by_itself: bool) {
+    if ends_by_itself && timeout(END_MAX, child.wait()).await.is_ok() {
+        return;
+    }
+    // Not waited for yet, so the number is still its own.
+    let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+    if let Some(group) = pid.and_then(rustix::process::Pid::from_raw) {
+        // It can only fail when nobody is there.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.start_kill();
+    let _ = timeout(END_MAX, child.wait()).await;
+}
+
+/// Says hello, and waits for the worker's.
+async fn greet(
+    spec: &LinkSpec,
+    received: u64,
+    launched: &mut Launched,
+) -> Result<(WorkerHello, Decoder), LinkError> {
+    let host = || spec.name.clone();
     let hello = ToWorker::Hello(ControllerHello {
         build: build_id().to_owned(),
         job: spec.job.clone(),
@@ -142,68 +229,39 @@ async fn connect(spec: &LinkSpec) -> Result<Connected, LinkError> {
         slots: spec.slots,
         scratch_root: spec.scratch_root.clone(),
         grace_ms: millis(spec.grace),
-        fence: 0,
-        received: 0,
-        leased: false,
+        fence: spec.fence,
+        received,
+        leased: spec.leased,
         heartbeat_ms: millis(spec.heartbeat),
     });
+    let refused = |why| LinkError::Refused { host: host(), why };
     let mut bytes = Vec::new();
-    Encoder::encode(&hello, &mut bytes).map_err(|error| LinkError::Refused {
-        host: host(),
-        why: error.to_string(),
-    })?;
-
-    let deadline = Instant::now() + spec.deadline;
-    let answer = async {
-        // A worker that is already gone shows on its output, which is where we look.
-        let _ = stdin.write_all(&bytes).await;
-        let mut greeting = Greeting::default();
-        let mut chunk = vec![0; 16 * 1024];
-        loop {
-            match greeting.next() {
-                Ok(Some(found)) => return Ok(found),
-                Ok(None) => {}
-                Err(why) => return Err(LinkError::Refused { host: host(), why }),
+    Encoder::encode(&hello, &mut bytes).map_err(|error| refused(error.to_string()))?;
+    // A worker that is already gone shows on its output, which is where we look.
+    let _ = launched.stdin.write_all(&bytes).await;
+    let mut greeting = Greeting::default();
+    let mut chunk = vec![0; 16 * 1024];
+    let (first, decoder) = loop {
+        if let Some(found) = greeting.next().map_err(refused)? {
+            break found;
+        }
+        match launched.stdout.read(&mut chunk).await {
+            Ok(0) | Err(_) => {
+                return Err(LinkError::Ended {
+                    host: host(),
+                    stderr: launched.stderr.as_suffix().await,
+                });
             }
-            match stdout.read(&mut chunk).await {
-                Ok(0) | Err(_) => {
-                    return Err(LinkError::Ended {
-                        host: host(),
-                        stderr: stderr.as_suffix().await,
-                    });
-                }
-                Ok(count) => greeting.push(&chunk[..count]),
-            }
+            Ok(count) => greeting.push(&chunk[..count]),
         }
     };
-    let (first, decoder) = match timeout_at(deadline, answer).await {
-        Ok(answer) => answer?,
-        Err(_) => {
-            return Err(LinkError::Silent {
-                host: host(),
-                seconds: spec.deadline.as_secs(),
-                stderr: stderr.as_suffix().await,
-            });
-        }
-    };
-    let hello = match first {
-        FromWorker::Hello(hello) => hello,
-        FromWorker::Refused { why } => return Err(LinkError::Refused { host: host(), why }),
-        other => {
-            let why = format!("its worker began with {other:?} instead of a hello");
-            return Err(LinkError::Refused { host: host(), why });
-        }
-    };
-    child.stdin = Some(stdin);
-    Ok(Connected {
-        name: spec.name.clone(),
-        child,
-        stdout,
-        decoder,
-        hello,
-        stderr,
-        heartbeat: spec.heartbeat,
-    })
+    match first {
+        FromWorker::Hello(hello) => Ok((hello, decoder)),
+        FromWorker::Refused { why } => Err(refused(why)),
+        other => Err(refused(format!(
+            "its worker began with {other:?} instead of a hello"
+        ))),
+    }
 }
 
 /// What comes before and with a worker's first message.

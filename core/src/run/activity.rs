@@ -228,6 +228,9 @@ impl Look {
             slots: 1,
             scratch_root: scratch.display().to_string(),
             grace: Duration::ZERO,
+            fence: 0,
+            lost_after: Duration::ZERO,
+            leased: false,
             heartbeat: around.heartbeat,
             deadline: around.link_deadline,
         };
@@ -236,7 +239,7 @@ impl Look {
             match from_link.recv().await.map(|from| from.news) {
                 Some(LinkNews::Opened(opened)) => break opened?,
                 Some(LinkNews::Lost { why }) => return Err(ActivityError::Lost(why)),
-                Some(LinkNews::Said(_)) => {}
+                Some(LinkNews::Said(_) | LinkNews::Silent { .. } | LinkNews::Heard) => {}
                 None => return Err(ActivityError::Lost("the link ended unheard".to_owned())),
             }
         };
@@ -289,7 +292,7 @@ impl Look {
             match self.from_link.recv().await.map(|from| from.news) {
                 Some(LinkNews::Said(message)) => return Ok(message),
                 Some(LinkNews::Lost { why }) => return Err(ActivityError::Lost(why)),
-                Some(LinkNews::Opened(_)) => {}
+                Some(LinkNews::Opened(_) | LinkNews::Silent { .. } | LinkNews::Heard) => {}
                 None => return Err(ActivityError::Lost("the link ended unheard".to_owned())),
             }
         }
@@ -347,7 +350,7 @@ impl Look {
                         session.tell_from_worker(message);
                     }
                     Some(LinkNews::Lost { why }) => return Err(ActivityError::Lost(why)),
-                    Some(LinkNews::Opened(_)) => {}
+                    Some(LinkNews::Opened(_) | LinkNews::Silent { .. } | LinkNews::Heard) => {}
                     None => return Ok(None),
                 },
                 () = tokio::time::sleep(THINK_MAX), if self.live.is_empty() => {

@@ -105,6 +105,9 @@ impl Controller<'_> {
             slots: entry.slots,
             scratch_root: self.job.scratch.display().to_string(),
             grace: Duration::ZERO,
+            fence: 0,
+            lost_after: Duration::ZERO,
+            leased: false,
             heartbeat: self.around.heartbeat,
             deadline: self.around.link_deadline,
         };
@@ -120,6 +123,7 @@ impl Controller<'_> {
             LinkNews::Opened(Ok(link)) => self.on_opened(host, link),
             LinkNews::Opened(Err(error)) => self.on_lost(host, error.to_string()),
             LinkNews::Said(message) => self.on_said(host, message),
+            LinkNews::Silent { .. } | LinkNews::Heard => {}
             LinkNews::Lost { why } => self.on_lost(host, why),
         }
     }
@@ -277,7 +281,7 @@ impl Controller<'_> {
                     open.retain(|host| *host != from.host);
                 }
                 // One that answers only now is told to end by its link being dropped.
-                LinkNews::Opened(Ok(_)) => {}
+                LinkNews::Opened(Ok(_)) | LinkNews::Silent { .. } | LinkNews::Heard => {}
                 // A picture that was being read when the job stopped is rendered again on resume;
                 // what renderers print while they end goes to their log.
                 LinkNews::Said(FromWorker::Bye) => {}
