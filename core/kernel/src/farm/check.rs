@@ -201,8 +201,8 @@ impl Farm {
         if let Some(cut) = segment.cut {
             hold!(cut.answers > 0, "segment {id} is cut and has answered");
             hold!(
-                cut.thief.is_none() || self.takes(slot),
-                "slot {slot} is closed or silent, and somebody waits for a tail of it"
+                cut.thief.is_none() || !self.is_silent(slot),
+                "slot {slot} is silent, and somebody waits for a tail of it"
             );
         }
         for task in &segment.tasks {

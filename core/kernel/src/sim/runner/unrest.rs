@@ -15,6 +15,7 @@ const LEAVE_LOOK: Span = Span::from_secs(1);
 
 impl Runner {
     /// Whatever will come of it, it ends: a job whose slots are all closed for ever has no end.
+    /// What never happens takes nothing of chance, so that other worlds stay what they were.
     pub(super) fn plan_unrest(&mut self) {
         let faults = self.world.faults;
         let slots: Vec<SlotId> = self.farm.slots().collect();
@@ -30,11 +31,11 @@ impl Runner {
                 let lasts = self.up_to(faults.silent_max);
                 self.clock.push(at, Happening::Silence { host, lasts });
             }
-            if self.chance(faults.host_joins) {
+            if faults.host_joins > 0.0 && self.chance(faults.host_joins) {
                 let at = Time::ZERO + self.up_to(faults.unrest);
                 self.clock.push(at, Happening::Join(host));
             }
-            if self.chance(faults.host_leaves) {
+            if faults.host_leaves > 0.0 && self.chance(faults.host_leaves) {
                 let at = Time::ZERO + self.up_to(faults.unrest);
                 self.clock.push(at, Happening::Leave(host));
             }
@@ -85,7 +86,8 @@ impl Runner {
         state.last_message = state.silent_until;
         state.silences += 1;
         let (silence, until) = (state.silences, state.silent_until);
-        if self.chance(self.world.faults.silence_breaks) {
+        let breaks = self.world.faults.silence_breaks;
+        if self.chance(breaks) {
             let at = from + self.up_to(lasts);
             self.clock.push(at, Happening::Break { host, silence });
         }
