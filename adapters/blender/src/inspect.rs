@@ -102,6 +102,7 @@ impl Inspect {
             Message::Layer { .. }
             | Message::Asset { .. }
             | Message::Warning { .. }
+            | Message::Moved
             | Message::Ready { .. }
             | Message::Begin { .. }
             | Message::Done { .. } => {}

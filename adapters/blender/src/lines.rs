@@ -60,6 +60,9 @@ pub enum Message {
         #[serde(default)]
         seconds: f64,
     },
+    /// Files were taken from where this host has them, so what was said of them before no longer
+    /// holds. Said on both streams.
+    Moved,
     /// Facts of an inspection.
     Scene(Box<Facts>),
     /// One view layer.
