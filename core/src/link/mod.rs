@@ -9,10 +9,14 @@
 //! [`Link`] value: dropping that closes the pipe, and the worker's own rules end what is behind
 //! it. Exit codes of launchers are not trusted: a worker that ends without `Bye` is lost.
 
+mod launch;
 mod open;
 mod pump;
+mod ssh;
 
+pub use launch::{Errand, Launcher};
 pub use open::{LinkError, LinkSpec, open};
+pub use ssh::{Obstacle, SshHost};
 
 use framewright_kernel::ids::HostId;
 use framewright_worker::message::{FromWorker, ToWorker, WorkerHello};

@@ -1,6 +1,5 @@
 //! Opening a link: spawn the command, find the preamble, exchange hellos.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use framewright_kernel::ids::HostId;
@@ -8,12 +7,14 @@ use framewright_worker::build_id;
 use framewright_worker::codec::{Decoder, Encoder, PreambleFinder};
 use framewright_worker::message::{ControllerHello, FromWorker, ToWorker, WorkerHello};
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, ChildStdout};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
+use super::launch::{Launched, Launcher, launch};
 use super::pump::{self, StderrTail};
+use super::ssh::Obstacle;
 use super::{FromLink, LinkLife, LinkNews};
 
 /// How a worker is started and what it is told.
@@ -23,8 +24,8 @@ pub struct LinkSpec {
     pub host: HostId,
     /// Its name in the farm.
     pub name: String,
-    /// The command; its standard input and output reach a worker.
-    pub argv: Vec<String>,
+    /// How it is reached.
+    pub launcher: Launcher,
     /// The job, for tags and messages.
     pub job: String,
     /// Slots that the worker serves.
@@ -70,6 +71,14 @@ pub enum LinkError {
         /// `: last words`, or nothing.
         stderr: String,
     },
+    /// Something on the way by ssh.
+    #[error("host {host}: {obstacle}")]
+    Obstacle {
+        /// Host's name.
+        host: String,
+        /// What.
+        obstacle: Obstacle,
+    },
     /// What came was not a worker of this build.
     #[error("host {host}: {why}")]
     Refused {
@@ -78,6 +87,25 @@ pub enum LinkError {
         /// One sentence.
         why: String,
     },
+}
+
+impl LinkError {
+    /// What to do about it, where more can be said than to try by hand.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Obstacle { obstacle, .. } => Some(obstacle.hint()),
+            Self::Spawn {
+                program, source, ..
+            } if program == "ssh" && source.kind() == std::io::ErrorKind::NotFound => {
+                Some("install the OpenSSH client, and have it on the PATH")
+            }
+            Self::Spawn { .. }
+            | Self::Ended { .. }
+            | Self::Silent { .. }
+            | Self::Refused { .. } => None,
+        }
+    }
 }
 
 /// Opens a link in the background; the result and all that follows arrive on `news`.
@@ -112,29 +140,6 @@ pub(super) struct Connected {
 
 async fn connect(spec: &LinkSpec) -> Result<Connected, LinkError> {
     let host = || spec.name.clone();
-    let (program, arguments) = spec.argv.split_first().ok_or_else(|| LinkError::Refused {
-        host: host(),
-        why: "its link has an empty command".to_owned(),
-    })?;
-    // Its own group: Ctrl-C in the terminal must reach the controller alone, which then ends the
-    // workers in its own order.
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|source| LinkError::Spawn {
-            host: host(),
-            program: program.clone(),
-            source,
-        })?;
-    let mut stdout = child.stdout.take().expect("stdout was piped just above");
-    let mut stdin = child.stdin.take().expect("stdin was piped just above");
-    let stderr = StderrTail::follow(child.stderr.take().expect("stderr was piped just above"));
-
     let hello = ToWorker::Hello(ControllerHello {
         build: build_id().to_owned(),
         job: spec.job.clone(),
@@ -153,11 +158,17 @@ async fn connect(spec: &LinkSpec) -> Result<Connected, LinkError> {
         why: error.to_string(),
     })?;
 
+    let Launched {
+        mut child,
+        stdin,
+        mut stdout,
+        early,
+        stderr,
+    } = launch(&spec.launcher, &spec.name, &bytes, spec.deadline).await?;
     let deadline = Instant::now() + spec.deadline;
     let answer = async {
-        // A worker that is already gone shows on its output, which is where we look.
-        let _ = stdin.write_all(&bytes).await;
         let mut greeting = Greeting::default();
+        greeting.push(&early);
         let mut chunk = vec![0; 16 * 1024];
         loop {
             match greeting.next() {
