@@ -115,7 +115,10 @@ impl From<ActivityError> for Presentable {
     fn from(error: ActivityError) -> Self {
         let text = with_causes(&error);
         match error {
-            ActivityError::Link(_) | ActivityError::Lost(_) | ActivityError::TooLong { .. } => {
+            ActivityError::Link(error) => {
+                no_host(text).hint(error.hint().unwrap_or(host_advice(false)))
+            }
+            ActivityError::Lost(_) | ActivityError::TooLong { .. } => {
                 no_host(text).hint(host_advice(false))
             }
             ActivityError::NoProgram { .. } => no_host(text).hint(host_advice(true)),

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::session::{FromSession, Place, SessionHandle, SessionNumber};
-use super::{Surroundings, link_argv};
+use super::{Surroundings, launcher};
 use crate::adapters::{AdapterFault, Loaded};
 use crate::link::{self, FromLink, Link, LinkError, LinkLife, LinkNews, LinkSpec};
 use crate::request::HostEntry;
@@ -223,7 +223,7 @@ impl Look {
         let spec = LinkSpec {
             host: HostId(0),
             name: question.host.name.clone(),
-            argv: link_argv(around, question.host),
+            launcher: launcher(around, question.host),
             job: "look".to_owned(),
             slots: 1,
             scratch_root: scratch.display().to_string(),

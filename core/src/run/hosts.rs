@@ -11,7 +11,7 @@ use tokio::time::{Instant as Deadline, sleep, timeout_at};
 
 use super::activity::program_names;
 use super::controller::Controller;
-use super::{RunError, link_argv};
+use super::{RunError, launcher};
 use crate::event::Event;
 use crate::link::{self, FromLink, Link, LinkLife, LinkNews, LinkSpec};
 use crate::request::{HostEntry, LinkKind};
@@ -100,7 +100,7 @@ impl Controller<'_> {
         let spec = LinkSpec {
             host,
             name: entry.name.clone(),
-            argv: link_argv(self.around, entry),
+            launcher: launcher(self.around, entry),
             job: self.job.id().to_owned(),
             slots: entry.slots,
             scratch_root: self.job.scratch.display().to_string(),

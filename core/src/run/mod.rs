@@ -46,7 +46,8 @@ pub use tasks::{TaskFacts, TaskList};
 
 use crate::adapters::SearchPlan;
 use crate::event::JobEnd;
-use crate::request::{HostEntry, LinkKind};
+use crate::link::{Errand, Launcher};
+use crate::request::HostEntry;
 use crate::store::JobState;
 
 /// What the library is told of the world around it; it asks the environment nothing.
@@ -109,11 +110,7 @@ pub enum RunError {
     },
 }
 
-/// The command behind which a host's worker is.
-fn link_argv(around: &Surroundings, host: &HostEntry) -> Vec<String> {
-    match &host.link {
-        LinkKind::Local => vec![around.executable.display().to_string(), "worker".to_owned()],
-        LinkKind::Command(argv) => argv.clone(),
-        LinkKind::Ssh { .. } => unreachable!("refused when the farm is read"),
-    }
+/// How a host's worker is reached.
+fn launcher(around: &Surroundings, host: &HostEntry) -> Launcher {
+    Launcher::new(host, &around.executable, Errand::Worker)
 }
