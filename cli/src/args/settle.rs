@@ -52,6 +52,7 @@ pub(crate) fn settle(
     }
     let Chosen { hosts, limits } = hosts::choose(args, around)?;
     let request = Request {
+        assets: Vec::new(),
         scene,
         adapter: args.adapter.clone(),
         adapter_path: adapter_path

@@ -30,6 +30,8 @@ use std::time::Duration;
 use framewright_kernel::ids::HostId;
 use tokio::sync::mpsc;
 
+use crate::link::Launcher;
+
 pub use framewright_worker::freight::message::Blob;
 pub use hashes::HashCache;
 pub use package::{Gathered, Package, PackageError, Packed, Wishes};
@@ -41,8 +43,8 @@ pub struct FreightSpec {
     pub host: HostId,
     /// Its name in the farm.
     pub name: String,
-    /// The command; its standard input and output reach `framewright freight`.
-    pub argv: Vec<String>,
+    /// How it is reached.
+    pub launcher: Launcher,
     /// The job.
     pub job: String,
     /// framewright's cache folder there; empty = the user's.

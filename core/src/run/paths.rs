@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use framewright_plugin_api::data::PathPair;
+
 /// Prefixes of one host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathMap {
@@ -27,6 +29,16 @@ impl PathMap {
     #[must_use]
     pub fn is_plain(&self) -> bool {
         self.pairs.is_empty()
+    }
+
+    /// As adapters are told.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<PathPair> {
+        let pair = |(from, to): &(String, String)| PathPair {
+            from: from.clone(),
+            to: to.clone(),
+        };
+        self.pairs.iter().map(pair).collect()
     }
 
     /// The path there of a path here.
