@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use framewright_core::adapters::adapter_host_main;
+use framewright_worker::freight::{DepotEnd, depot_main};
 use framewright_worker::{Farewell, WorkerOptions, watch_main};
 
 use crate::args::low::Format;
@@ -20,6 +21,7 @@ pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
     let rest = words.get(2..).unwrap_or_default();
     match words.get(1)?.to_str()? {
         "worker" => Some(worker(rest)),
+        "freight" => Some(freight(rest)),
         WATCH => Some(watch(rest)),
         "adapter-host" => Some(adapter_host_main(rest)),
         "stub-render" => Some(stub_render::main(rest.iter().cloned())),
@@ -83,6 +85,34 @@ fn worker(rest: &[OsString]) -> ExitCode {
         }
     };
     exit.into()
+}
+
+/// The depot of a host. Like the worker it takes no words.
+fn freight(rest: &[OsString]) -> ExitCode {
+    if let Some(word) = rest.first() {
+        let message = format!(
+            "freight takes no arguments, but got {}",
+            word.to_string_lossy()
+        );
+        return failed(Presentable::usage(message));
+    }
+    let (stdin, stdout) = match framewright_worker::claim_stdio() {
+        Ok(ends) => ends,
+        Err(error) => {
+            return failed(Presentable::fault(format!(
+                "the depot cannot take its link: {error}"
+            )));
+        }
+    };
+    match depot_main(stdin, stdout) {
+        DepotEnd::Bye | DepotEnd::ControllerGone => Exit::Done.into(),
+        DepotEnd::Refused { why } => failed(Presentable::fault(format!(
+            "the depot refused its controller: {why}"
+        ))),
+        DepotEnd::Garbled { why } => failed(Presentable::fault(format!(
+            "the depot cannot understand its controller: {why}"
+        ))),
+    }
 }
 
 /// Says it where the launcher's messages go; stdout belongs to the protocol.
