@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use framewright_core::link::{self, FromLink, Link, LinkLife, LinkNews, LinkSpec};
+use framewright_core::link::{self, FromLink, Launcher, Link, LinkLife, LinkNews, LinkSpec};
 use framewright_kernel::ids::HostId;
 use framewright_worker::message::{FromWorker, RunId, RunOrder, SlotId, ToWorker};
 use rustix::process::{Pid, Signal, kill_process};
@@ -48,7 +48,7 @@ impl Host {
         LinkSpec {
             host: HostId(3),
             name: "node".to_owned(),
-            argv: argv.into(),
+            launcher: Launcher::Command(argv.into()),
             job: self.job.clone(),
             slots: 2,
             scratch_root: String::new(),

@@ -15,10 +15,16 @@
 //! [`Link`] says bye, also to a worker that has to be found again for it.
 
 mod lasting;
+mod launch;
 mod open;
 mod pump;
+mod ssh;
 
+pub use launch::{Errand, Launcher};
+pub(crate) use launch::{Launched, launch};
 pub use open::{LinkError, LinkSpec, open};
+pub(crate) use pump::StderrTail;
+pub use ssh::{Obstacle, SshHost};
 
 use framewright_kernel::ids::HostId;
 use framewright_worker::message::{FromWorker, ToWorker, WorkerHello};

@@ -1,6 +1,5 @@
 //! Opening a link: spawn the command, find the preamble, exchange hellos.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use framewright_kernel::ids::HostId;
@@ -8,13 +7,15 @@ use framewright_worker::build_id;
 use framewright_worker::codec::{Decoder, Encoder, PreambleFinder};
 use framewright_worker::message::{ControllerHello, FromWorker, ToWorker, WorkerHello};
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, ChildStdout};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::lasting;
+use super::launch::{Launched, Launcher, launch};
 use super::pump::{self, StderrTail};
+use super::ssh::Obstacle;
 use super::{FromLink, LinkLife, LinkNews};
 
 /// How long the command may take to end after its worker is done.
@@ -27,8 +28,8 @@ pub struct LinkSpec {
     pub host: HostId,
     /// Its name in the farm.
     pub name: String,
-    /// The command; its standard input and output reach a worker.
-    pub argv: Vec<String>,
+    /// How it is reached.
+    pub launcher: Launcher,
     /// The job, for tags and messages.
     pub job: String,
     /// Slots that the worker serves.
@@ -82,6 +83,14 @@ pub enum LinkError {
         /// `: last words`, or nothing.
         stderr: String,
     },
+    /// Something on the way by ssh.
+    #[error("host {host}: {obstacle}")]
+    Obstacle {
+        /// Host's name.
+        host: String,
+        /// What.
+        obstacle: Obstacle,
+    },
     /// What came was not a worker of this build.
     #[error("host {host}: {why}")]
     Refused {
@@ -90,6 +99,36 @@ pub enum LinkError {
         /// One sentence.
         why: String,
     },
+}
+
+impl LinkError {
+    /// Whether trying again later cannot help: something has to be done first.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Obstacle { obstacle, .. } => obstacle.is_permanent(),
+            Self::Spawn { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            Self::Refused { .. } => true,
+            Self::Ended { .. } | Self::Silent { .. } => false,
+        }
+    }
+
+    /// What to do about it, where more can be said than to try by hand.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Obstacle { obstacle, .. } => Some(obstacle.hint()),
+            Self::Spawn {
+                program, source, ..
+            } if program == "ssh" && source.kind() == std::io::ErrorKind::NotFound => {
+                Some("install the OpenSSH client, and have it on the PATH")
+            }
+            Self::Spawn { .. }
+            | Self::Ended { .. }
+            | Self::Silent { .. }
+            | Self::Refused { .. } => None,
+        }
+    }
 }
 
 /// Opens a link in the background; the result and all that follows arrive on `news`.
@@ -126,9 +165,11 @@ pub(super) struct Connected {
 /// Reaches the worker; `received` are the counted messages that came on earlier connections.
 /// Whatever was started is gone when it fails.
 pub(super) async fn connect(spec: &LinkSpec, received: u64) -> Result<Connected, LinkError> {
-    let mut launched = launch(spec)?;
-    match timeout_at(launched.deadline, greet(spec, received, &mut launched)).await {
-        Ok(Ok((hello, decoder))) => Ok(launched.connected(spec, hello, decoder)),
+    let hello = hello(spec, received)?;
+    let mut launched = launch(&spec.launcher, &spec.name, &hello, spec.deadline).await?;
+    let deadline = Instant::now() + spec.deadline;
+    match timeout_at(deadline, greet(spec, &mut launched)).await {
+        Ok(Ok((hello, decoder))) => Ok(connected(spec, launched, hello, decoder)),
         Ok(Err(error)) => {
             end_command(&mut launched.child, false).await;
             Err(error)
@@ -145,58 +186,22 @@ pub(super) async fn connect(spec: &LinkSpec, received: u64) -> Result<Connected,
     }
 }
 
-/// A command that was started and has not answered yet.
-struct Launched {
-    child: Child,
-    stdin: ChildStdin,
-    stdout: ChildStdout,
-    stderr: StderrTail,
-    deadline: Instant,
-}
-
-impl Launched {
-    fn connected(mut self, spec: &LinkSpec, hello: WorkerHello, decoder: Decoder) -> Connected {
-        self.child.stdin = Some(self.stdin);
-        Connected {
-            name: spec.name.clone(),
-            child: self.child,
-            stdout: self.stdout,
-            decoder,
-            hello,
-            stderr: self.stderr,
-            heartbeat: spec.heartbeat,
-        }
+fn connected(
+    spec: &LinkSpec,
+    mut launched: Launched,
+    hello: WorkerHello,
+    decoder: Decoder,
+) -> Connected {
+    launched.child.stdin = Some(launched.stdin);
+    Connected {
+        name: spec.name.clone(),
+        child: launched.child,
+        stdout: launched.stdout,
+        decoder,
+        hello,
+        stderr: launched.stderr,
+        heartbeat: spec.heartbeat,
     }
-}
-
-fn launch(spec: &LinkSpec) -> Result<Launched, LinkError> {
-    let host = || spec.name.clone();
-    let (program, arguments) = spec.argv.split_first().ok_or_else(|| LinkError::Refused {
-        host: host(),
-        why: "its link has an empty command".to_owned(),
-    })?;
-    // Its own group: Ctrl-C in the terminal must reach the controller alone, which then ends the
-    // workers in its own order.
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|source| LinkError::Spawn {
-            host: host(),
-            program: program.clone(),
-            source,
-        })?;
-    Ok(Launched {
-        stdin: child.stdin.take().expect("stdin was piped just above"),
-        stdout: child.stdout.take().expect("stdout was piped just above"),
-        stderr: StderrTail::follow(child.stderr.take().expect("stderr was piped just above")),
-        child,
-        deadline: Instant::now() + spec.deadline,
-    })
 }
 
 /// Waits for a command whose worker is done, or ends it: its whole group, since a launcher may
@@ -215,13 +220,8 @@ pub(super) async fn end_command(child: &mut Child, ends_by_itself: bool) {
     let _ = timeout(END_MAX, child.wait()).await;
 }
 
-/// Says hello, and waits for the worker's.
-async fn greet(
-    spec: &LinkSpec,
-    received: u64,
-    launched: &mut Launched,
-) -> Result<(WorkerHello, Decoder), LinkError> {
-    let host = || spec.name.clone();
+/// The controller's first message.
+fn hello(spec: &LinkSpec, received: u64) -> Result<Vec<u8>, LinkError> {
     let hello = ToWorker::Hello(ControllerHello {
         build: build_id().to_owned(),
         job: spec.job.clone(),
@@ -234,12 +234,23 @@ async fn greet(
         leased: spec.leased,
         heartbeat_ms: millis(spec.heartbeat),
     });
-    let refused = |why| LinkError::Refused { host: host(), why };
     let mut bytes = Vec::new();
-    Encoder::encode(&hello, &mut bytes).map_err(|error| refused(error.to_string()))?;
-    // A worker that is already gone shows on its output, which is where we look.
-    let _ = launched.stdin.write_all(&bytes).await;
+    Encoder::encode(&hello, &mut bytes).map_err(|error| LinkError::Refused {
+        host: spec.name.clone(),
+        why: error.to_string(),
+    })?;
+    Ok(bytes)
+}
+
+/// Waits for the worker's hello.
+async fn greet(
+    spec: &LinkSpec,
+    launched: &mut Launched,
+) -> Result<(WorkerHello, Decoder), LinkError> {
+    let host = || spec.name.clone();
+    let refused = |why| LinkError::Refused { host: host(), why };
     let mut greeting = Greeting::default();
+    greeting.push(&std::mem::take(&mut launched.early));
     let mut chunk = vec![0; 16 * 1024];
     let (first, decoder) = loop {
         if let Some(found) = greeting.next().map_err(refused)? {

@@ -144,7 +144,8 @@ async fn write_all(
 }
 
 /// The last lines that a link's command printed on standard error, for its obituary.
-pub(super) struct StderrTail {
+#[derive(Debug)]
+pub(crate) struct StderrTail {
     lines: Arc<Mutex<VecDeque<String>>>,
     reader: JoinHandle<()>,
 }
@@ -182,15 +183,20 @@ impl StderrTail {
     }
 
     /// `: last line` where there is one. Waits a moment for words still on their way.
-    pub(super) async fn as_suffix(&self) -> String {
+    pub(crate) async fn as_suffix(&self) -> String {
+        let words = self.last_words().await;
+        let last = words.last();
+        last.map_or_else(String::new, |line| format!(": {line}"))
+    }
+
+    /// The last lines. Waits a moment for words still on their way.
+    pub(super) async fn last_words(&self) -> Vec<String> {
         let settle = Instant::now() + Duration::from_millis(200);
         while !self.reader.is_finished() && Instant::now() < settle {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines
-            .back()
-            .map_or_else(String::new, |line| format!(": {line}"))
+        lines.iter().cloned().collect()
     }
 }
 

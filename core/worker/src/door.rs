@@ -6,6 +6,7 @@
 //! only who comes for the first time may do that, so that a connection of a life which was given
 //! up cannot, however late it arrives.
 
+use std::ffi::OsString;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -26,7 +27,7 @@ use crate::kin::{self, tag, timespec};
 use crate::link::Link;
 use crate::message::{ControllerHello, FromWorker, ToWorker};
 use crate::outbox::{Outbox, write_all};
-use crate::place::Place;
+use crate::place::{Place, PlaceError};
 use crate::serve::{FAREWELL_MAX, Farewell, WorkerOptions};
 
 /// How long another door may take to start or end this job's worker. Ending takes longest.
@@ -50,14 +51,15 @@ pub(crate) fn serve(
     let reached = reach(hello, &stdin, options).and_then(|socket| {
         let mut first = Vec::new();
         Encoder::encode(&ToWorker::Hello(hello.clone()), &mut first)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| NoWay::Now(error.to_string()))?;
         write_all(&socket, &first)
-            .map_err(|error| format!("its worker does not listen: {error}"))?;
+            .map_err(|error| NoWay::Now(format!("its worker does not listen: {error}")))?;
         Ok(socket)
     });
     let socket = match reached {
         Ok(socket) => socket,
-        Err(why) => {
+        Err(NoWay::Now(why)) => return Farewell::NotReached { why },
+        Err(NoWay::Ever(why)) => {
             outbox.control(&FromWorker::Refused { why: why.clone() });
             outbox.close(Instant::now() + FAREWELL_MAX);
             return Farewell::Refused { why };
@@ -69,15 +71,28 @@ pub(crate) fn serve(
     Farewell::DoorClosed
 }
 
+/// Why the worker is not reached.
+enum NoWay {
+    /// It may be, later.
+    Now(String),
+    /// It will not be.
+    Ever(String),
+}
+
+impl From<PlaceError> for NoWay {
+    fn from(error: PlaceError) -> Self {
+        Self::Now(error.to_string())
+    }
+}
+
 /// A connection to the worker that the hello means.
 fn reach(
     hello: &ControllerHello,
     stdin: &OwnedFd,
     options: &WorkerOptions,
-) -> Result<UnixStream, String> {
-    let place = Place::find(options.run_folder.as_deref(), &hello.job, &hello.host)
-        .map_err(|error| error.to_string())?;
-    let lock = place.lock(LOCK_MAX).map_err(|error| error.to_string())?;
+) -> Result<UnixStream, NoWay> {
+    let place = Place::find(options.run_folder.as_deref(), &hello.job, &hello.host)?;
+    let lock = place.lock(LOCK_MAX)?;
     let reached = find_or_start(&place, hello, stdin, options);
     if reached.is_err() && place.read_note().is_none() {
         place.close(lock);
@@ -91,7 +106,7 @@ fn find_or_start(
     hello: &ControllerHello,
     stdin: &OwnedFd,
     options: &WorkerOptions,
-) -> Result<UnixStream, String> {
+) -> Result<UnixStream, NoWay> {
     let note = place.read_note();
     let living = note.as_ref().filter(|note| note.lives());
     if let Some(living) = living
@@ -102,18 +117,19 @@ fn find_or_start(
         return Ok(socket);
     }
     if is_closed(stdin) {
-        return Err("the controller is gone".to_owned());
+        return Err(NoWay::Now("the controller is gone".to_owned()));
     }
     // Whoever comes back comes to the worker that it knew; nobody else's is ended for it.
     let comes_back = hello.received > 0;
-    let over = || format!("the worker of job {} is over", hello.job);
+    let over = || NoWay::Ever(format!("the worker of job {} is over", hello.job));
     if let Some(living) = living {
         if comes_back && living.fence != hello.fence {
             return Err(over());
         }
         if !living.end() {
             let pid = living.pid;
-            return Err(format!("the worker before, process {pid}, does not end"));
+            let why = format!("the worker before, process {pid}, does not end");
+            return Err(NoWay::Now(why));
         }
     }
     if note.is_some() || !comes_back {
@@ -126,14 +142,19 @@ fn find_or_start(
         return Err(over());
     }
     home::remove_leftovers(&hello.job, place.name());
-    start(hello, options)?;
-    UnixStream::connect(place.socket()).map_err(|error| format!("its worker is gone: {error}"))
+    let Some(command) = options.detach.as_deref() else {
+        let why = "this worker cannot outlive its connection: set grace to 0";
+        return Err(NoWay::Ever(why.to_owned()));
+    };
+    start(command, hello).map_err(NoWay::Now)?;
+    UnixStream::connect(place.socket())
+        .map_err(|error| NoWay::Now(format!("its worker is gone: {error}")))
 }
 
 /// Starts the worker and waits until it listens.
-fn start(hello: &ControllerHello, options: &WorkerOptions) -> Result<(), String> {
-    let Some((program, arguments)) = options.detach.as_deref().and_then(<[_]>::split_first) else {
-        return Err("this worker cannot outlive its connection: set grace to 0".to_owned());
+fn start(command: &[OsString], hello: &ControllerHello) -> Result<(), String> {
+    let Some((program, arguments)) = command.split_first() else {
+        return Err("cannot start the worker: the command for it is empty".to_owned());
     };
     let mut first = Vec::new();
     Encoder::encode(&ToWorker::Hello(hello.clone()), &mut first)

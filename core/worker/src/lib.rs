@@ -21,6 +21,7 @@ mod detached;
 mod door;
 mod errand;
 mod feed;
+pub mod freight;
 mod home;
 mod identity;
 mod kin;

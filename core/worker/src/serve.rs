@@ -103,6 +103,11 @@ pub enum Farewell {
         /// Why.
         why: String,
     },
+    /// This process was to be a door, and reached no worker; trying again may help.
+    NotReached {
+        /// Why.
+        why: String,
+    },
     /// What came from the controller is not the protocol.
     Garbled {
         /// What was wrong.
@@ -119,6 +124,7 @@ impl fmt::Display for Farewell {
             Self::DoorClosed => formatter.write_str("the connection to the worker is closed"),
             Self::Signalled => formatter.write_str("a signal came"),
             Self::Refused { why } => write!(formatter, "the hello was refused: {why}"),
+            Self::NotReached { why } => write!(formatter, "no worker was reached: {why}"),
             Self::Garbled { why } => write!(formatter, "the controller is not understood: {why}"),
         }
     }

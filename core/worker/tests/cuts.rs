@@ -756,6 +756,33 @@ fn garbage_from_the_controller_costs_a_connection_only() {
 }
 
 #[test]
+fn door_that_finds_no_place_says_why_and_does_not_refuse_for_good() {
+    let host = Host::new();
+    std::fs::create_dir(host.run_folder()).unwrap();
+    std::fs::set_permissions(host.run_folder(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut door = host.door().stderr(Stdio::piped()).spawn().unwrap();
+    let mut hello = Vec::new();
+    Encoder::encode(&ToWorker::Hello(host.hello(1)), &mut hello).unwrap();
+    door.stdin.as_mut().unwrap().write_all(&hello).unwrap();
+    let mut said = Vec::new();
+    kit::read_messages(door.stdout.take().unwrap(), |message| {
+        said.push(message);
+        true
+    });
+    assert_eq!(said, [], "a refusal would be believed for ever");
+    let mut why = String::new();
+    door.stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut why)
+        .unwrap();
+    assert!(why.contains("is open to others"), "{why}");
+    assert!(!wait(&mut door).success());
+    std::fs::remove_dir(host.run_folder()).unwrap();
+    host.assert_empty();
+}
+
+#[test]
 fn other_users_are_not_let_in() {
     if !rustix::process::geteuid().is_root() {
         let ci = std::env::var("CI").as_deref() == Ok("true");

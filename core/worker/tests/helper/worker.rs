@@ -4,6 +4,7 @@
 //! Itself is also the worker that outlives its connections (`detached`) and the watch of one
 //! (`watch PID`). `RUN_FOLDER`: where doors find it.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -36,6 +37,11 @@ fn main() -> ExitCode {
     }
     let (stdin, stdout) = claim_stdio().expect("descriptors");
     match serve(stdin, stdout, &options) {
+        Ok(Farewell::NotReached { why }) => {
+            // Where the launcher's messages go.
+            let _ = writeln!(std::io::stderr(), "{why}");
+            ExitCode::FAILURE
+        }
         Ok(Farewell::Refused { .. } | Farewell::Garbled { .. }) | Err(_) => ExitCode::FAILURE,
         Ok(_) => ExitCode::SUCCESS,
     }
