@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -23,10 +23,12 @@ use crate::errand::{Errand, Errands, Ground};
 use crate::identity::build_id;
 use crate::kin::Kin;
 use crate::launch::Launcher;
+use crate::lease::{self, Leases};
 use crate::link::{Heard, Link, watch_signals};
-use crate::message::{ControllerHello, FromWorker, RunId, ToWorker, WorkerHello};
+use crate::message::{ControllerHello, FromWorker, RunId, SlotId, ToWorker, WorkerHello};
 use crate::outbox::Outbox;
 use crate::slot::{Seat, Shop, Slot, SlotMessage};
+use crate::vitals::Monitor;
 use crate::wake::Waker;
 use crate::watch::{self, Watched};
 
@@ -59,6 +61,8 @@ pub struct WorkerOptions {
     /// it gets the worker's process id as its last argument and calls [`crate::watch_main`].
     /// `None`: whoever finds the worker dead has to call [`crate::sweep_tagged`].
     pub watch: Option<Vec<OsString>>,
+    /// How long this job keeps a slot of the machine while another job has none.
+    pub lease_turn: Duration,
 }
 
 impl Default for WorkerOptions {
@@ -68,6 +72,7 @@ impl Default for WorkerOptions {
             polite_at_end: Duration::from_millis(500),
             stall_max: Duration::from_secs(5),
             watch: None,
+            lease_turn: lease::QUANTUM,
         }
     }
 }
@@ -172,7 +177,10 @@ struct Worker {
     errands: Errands,
     /// Gets one message from each slot that has ended.
     ended: Receiver<()>,
-    _watched: Option<Watched>,
+    /// Where slots are leased.
+    leases: Option<Leases>,
+    _monitor: Option<Monitor>,
+    _watched: Option<Arc<Watched>>,
 }
 
 impl Worker {
@@ -183,7 +191,13 @@ impl Worker {
         options: &WorkerOptions,
     ) -> Result<Self, WorkerError> {
         let watched = options.watch.as_deref().map(watch::start).transpose();
-        let watched = watched.map_err(setup("start its watch"))?;
+        let watched = watched.map_err(setup("start its watch"))?.map(Arc::new);
+        let start_leases = || Leases::start(hello, &outbox, watched.clone(), options.lease_turn);
+        let leases = hello.leased.then(start_leases).transpose();
+        let leases = leases.map_err(setup("start the thread for leases"))?;
+        let look = || Monitor::start(&outbox, Path::new(&hello.scratch_root));
+        let monitor = (hello.leased || hello.grace_ms > 0).then(look).transpose();
+        let monitor = monitor.map_err(setup("start the threads for vitals"))?;
         let own: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         let executable = std::env::current_exe().unwrap_or_default();
         outbox.control(&FromWorker::Hello(introduce(&executable, hello)));
@@ -222,6 +236,8 @@ impl Worker {
             seats,
             errands,
             ended,
+            leases,
+            _monitor: monitor,
             _watched: watched,
         })
     }
@@ -268,7 +284,9 @@ impl Worker {
         match message {
             ToWorker::Hello(_) => Err(garbled("a second hello")),
             ToWorker::Bye => Err(Farewell::Bye),
-            ToWorker::Lease { .. } | ToWorker::Release { .. } | ToWorker::Ack { .. } => Ok(()),
+            ToWorker::Ack { .. } => Ok(()),
+            ToWorker::Lease { slot } => self.with_leases(slot, Leases::lease),
+            ToWorker::Release { slot } => self.with_leases(slot, Leases::release),
             ToWorker::Ping { number } => {
                 self.shop.outbox.control(&FromWorker::Pong { number });
                 Ok(())
@@ -303,6 +321,17 @@ impl Worker {
             ToWorker::MakeDir { request, path } => self.ask(Errand::MakeDir { request, path }),
             ToWorker::Remove { path } => self.ask(Errand::Remove { path }),
         }
+    }
+
+    /// Where slots are not leased nothing is to be done.
+    fn with_leases(&self, slot: SlotId, ask: fn(&Leases, SlotId)) -> Result<(), Farewell> {
+        if slot.0 as usize >= self.seats.len() {
+            return Err(garbled(&format!("a lease of slot {}", slot.0)));
+        }
+        if let Some(leases) = &self.leases {
+            ask(leases, slot);
+        }
+        Ok(())
     }
 
     /// A run that has ended is told nothing: the message crossed its end on the way.
@@ -341,7 +370,7 @@ impl Worker {
     }
 }
 
-fn introduce(executable: &std::path::Path, hello: &ControllerHello) -> WorkerHello {
+fn introduce(executable: &Path, hello: &ControllerHello) -> WorkerHello {
     let system = rustix::system::sysinfo();
     WorkerHello {
         build: build_id().to_owned(),

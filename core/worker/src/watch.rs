@@ -2,22 +2,69 @@
 //!
 //! A worker that ends in any other way ends everything that it started. After SIGKILL it cannot,
 //! and its controller, who could, may be on another machine or dead as well. So each worker holds
-//! one end of a pipe whose other end a watch reads: when the pipe closes, the worker is gone, and
-//! the watch kills whatever carries that worker's tag. It does nothing else, and a worker that
-//! ends orderly ends its watch too.
+//! one end of a connection whose other end a watch reads: when it closes, the worker is gone, and
+//! the watch kills whatever carries that worker's tag. Until then it also keeps the worker's locks
+//! open (see `lease`), so that a slot of the machine is not free while something runs there still.
+//! It does nothing else, and a worker that ends orderly ends its watch too.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::sync_channel;
 
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+
 use crate::kin::sweep_tagged;
+
+/// First byte of a message with a lock to be kept open; its number follows.
+const KEEP: u8 = b'k';
+/// First byte of a message that names a lock to be closed.
+const DROP: u8 = b'd';
+/// Bytes of either.
+const MESSAGE_BYTES: usize = 5;
 
 /// The worker's end. While it is held, the watch waits.
 #[derive(Debug)]
 pub(crate) struct Watched {
-    _pipe: ChildStdin,
+    socket: OwnedFd,
+}
+
+impl Watched {
+    /// Gives the watch a second hold of a lock.
+    pub(crate) fn keep(&self, number: u32, lock: BorrowedFd<'_>) -> io::Result<()> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut rights = SendAncillaryBuffer::new(&mut space);
+        let locks = [lock];
+        rights.push(SendAncillaryMessage::ScmRights(&locks));
+        self.say(KEEP, number, &mut rights)
+    }
+
+    /// Lets the watch give it up again.
+    pub(crate) fn drop_lock(&self, number: u32) -> io::Result<()> {
+        self.say(DROP, number, &mut SendAncillaryBuffer::default())
+    }
+
+    fn say(
+        &self,
+        kind: u8,
+        number: u32,
+        rights: &mut SendAncillaryBuffer<'_, '_, '_>,
+    ) -> io::Result<()> {
+        let mut message = [kind; MESSAGE_BYTES];
+        message[1..].copy_from_slice(&number.to_ne_bytes());
+        // A watch that does not read is none: nobody waits for it.
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        sendmsg(&self.socket, &[IoSlice::new(&message)], rights, flags)?;
+        Ok(())
+    }
 }
 
 /// Starts the watch of this worker: `command`, followed by this process's id.
@@ -28,11 +75,18 @@ pub(crate) fn start(command: &[OsString]) -> io::Result<Watched> {
     let (program, arguments) = command
         .split_first()
         .ok_or_else(|| io::Error::other("the command is empty"))?;
+    // Each message is read whole, with the lock that came with it.
+    let (socket, far_end) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )?;
     let mut watch = Command::new(program);
     watch
         .args(arguments)
         .arg(std::process::id().to_string())
-        .stdin(Stdio::piped())
+        .stdin(Stdio::from(far_end))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         // Whoever kills the worker's group does not kill its watch.
@@ -41,29 +95,103 @@ pub(crate) fn start(command: &[OsString]) -> io::Result<Watched> {
     std::thread::Builder::new()
         .name("watch".to_owned())
         .spawn(move || {
-            let spawned = watch.spawn().and_then(|mut child| {
-                let pipe = child.stdin.take();
-                let pipe = pipe.ok_or_else(|| io::Error::other("there is no pipe"))?;
-                Ok((child, pipe))
-            });
+            let spawned = watch.spawn();
+            // It has the far end as well.
+            drop(watch);
             match spawned {
-                Ok((mut child, pipe)) => {
+                Ok(mut child) => {
                     // The worker does not end before it is told.
-                    let _ = tell.send(Ok(Watched { _pipe: pipe }));
+                    let _ = tell.send(Ok(()));
                     let _ = child.wait();
                 }
                 Err(error) => drop(tell.send(Err(error))),
             }
         })?;
-    told.recv()
-        .unwrap_or_else(|_| Err(io::Error::other("its thread ended")))
+    let told = told.recv();
+    told.unwrap_or_else(|_| Err(io::Error::other("its thread ended")))?;
+    Ok(Watched { socket })
 }
 
-/// What the watch's process does: waits until `input`, the pipe from the worker with this process
-/// id, is closed, and kills what that worker left.
-pub fn watch_main(worker_pid: u32, mut input: impl io::Read) {
-    let mut nothing = [0; 64];
-    // Nothing is ever said: the end of the pipe, or its breaking, is the news.
-    while matches!(input.read(&mut nothing), Ok(1..)) {}
+/// What the watch's process does: waits until `input`, the connection from the worker with this
+/// process id, is closed, and kills what that worker left. Its locks are free when this process
+/// ends.
+pub fn watch_main(worker_pid: u32, input: impl AsFd) {
+    let mut locks = BTreeMap::new();
+    while hear(&input, &mut locks) {}
     sweep_tagged(worker_pid);
+}
+
+/// Takes one message; false at the end of the connection, or when it breaks.
+fn hear(input: impl AsFd, locks: &mut BTreeMap<[u8; 4], OwnedFd>) -> bool {
+    let mut message = [0_u8; MESSAGE_BYTES];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut rights = RecvAncillaryBuffer::new(&mut space);
+    let heard = recvmsg(
+        &input,
+        &mut [IoSliceMut::new(&mut message)],
+        &mut rights,
+        RecvFlags::CMSG_CLOEXEC,
+    );
+    let bytes = match heard {
+        Ok(heard) => heard.bytes,
+        Err(Errno::INTR) => return true,
+        // A pipe, of who starts a watch by hand: its end is the news as well.
+        Err(Errno::NOTSOCK) => {
+            return matches!(
+                rustix::io::read(&input, &mut message),
+                Ok(1..) | Err(Errno::INTR)
+            );
+        }
+        Err(_) => return false,
+    };
+    let [kind, number @ ..] = message;
+    let came = rights.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut files) => files.next(),
+        _ => None,
+    });
+    match (kind, came) {
+        (KEEP, Some(lock)) => drop(locks.insert(number, lock)),
+        (DROP, _) => drop(locks.remove(&number)),
+        _ => {}
+    }
+    bytes > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{FlockOperation, flock};
+
+    use super::*;
+
+    #[test]
+    fn a_lock_is_held_for_as_long_as_the_watch_has_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let open = || std::fs::File::create(&path).unwrap();
+        let is_free = || flock(open(), FlockOperation::NonBlockingLockExclusive).is_ok();
+        let flags = SocketFlags::CLOEXEC;
+        let (socket, input) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).unwrap();
+        let watched = Watched { socket };
+        let mut locks = BTreeMap::new();
+        let lock = open();
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+        watched.keep(7, lock.as_fd()).unwrap();
+        drop(lock);
+        assert!(!is_free(), "it is on its way");
+        assert!(hear(&input, &mut locks));
+        assert!(!is_free() && locks.len() == 1);
+        watched.drop_lock(7).unwrap();
+        assert!(hear(&input, &mut locks));
+        assert!(is_free() && locks.is_empty());
+        drop(watched);
+        assert!(!hear(&input, &mut locks), "the worker is gone");
+    }
+
+    #[test]
+    fn the_end_of_a_pipe_is_news_as_well() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(writer);
+        assert!(!hear(&reader, &mut BTreeMap::new()));
+    }
 }
