@@ -324,6 +324,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_child_used_stays_own_when_it_has_ended() {
+        const TICKS: u64 = 10;
+        let me = std::process::id();
+        let mut child = std::process::Command::new("/bin/sh")
+            .args(["-c", "while :; do :; done"])
+            .spawn()
+            .unwrap();
+        let of_child = || own_ticks(child.id(), &processes());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while of_child() < TICKS {
+            assert!(Instant::now() < deadline, "it gets no time");
+        }
+        let (living, used) = (own_ticks(me, &processes()), of_child());
+        assert!(living >= used, "{living} of which {used} are the child's");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(own_ticks(me, &processes()) >= living);
+    }
+
+    #[test]
     fn what_this_process_burns_is_its_own() {
         let before = Used::now();
         let until = Instant::now() + Duration::from_millis(300);

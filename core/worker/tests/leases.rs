@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use framewright_worker::message::{FromWorker, Holder, SlotId, ToWorker, Vitals};
 use kit::{Controller, PATIENCE, UNRULY, WORKER, is_alive, tagged};
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Ignores SIGTERM, leaves its group and session, loses its parent, and hangs; the first process
 /// hangs too.
@@ -115,6 +116,18 @@ fn hear_wanted(worker: &mut Controller, wanted: u32) -> Vec<Holder> {
     )
 }
 
+/// The process that watches over a worker.
+fn watch_of(worker: u32) -> Pid {
+    let words = format!("\0watch\0{worker}\0");
+    let found = fs::read_dir("/proc").unwrap().find_map(|entry| {
+        let path = entry.unwrap().path();
+        let command = fs::read_to_string(path.join("cmdline")).ok()?;
+        let number = path.file_name()?.to_str()?.parse().ok()?;
+        command.ends_with(&words).then(|| Pid::from_raw(number))?
+    });
+    found.expect("it has a watch")
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a lock that is given up tells nobody"
@@ -194,12 +207,21 @@ fn a_killed_worker_has_its_slot_until_its_renderers_are_gone() {
     let mut second = machine.worker("b", 1);
     lease(&mut second, 0);
     hear_waits(&mut second, 0, |holders| holders.len() == 1);
-    let killed = Instant::now();
+    // The watch is held up, so that it can be seen what holds the lock meanwhile.
+    // As an orphan of nobody it would be woken by the worker's end.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
+    let watch = watch_of(first.pid);
+    kill_process(watch, Signal::STOP).unwrap();
     first.worker.kill().unwrap();
+    first.worker.wait().unwrap();
+    assert!(!machine.is_free(0), "its renderers live");
+    assert!(renderers.iter().all(|pid| is_alive(*pid)));
+    let told = Instant::now();
+    kill_process(watch, Signal::CONT).unwrap();
     hear_leased(&mut second, 0);
     let alive: Vec<&u32> = renderers.iter().filter(|pid| is_alive(**pid)).collect();
     assert!(alive.is_empty(), "they run beside the next one: {alive:?}");
-    assert!(killed.elapsed() < Duration::from_secs(10), "and soon");
+    assert!(told.elapsed() < Duration::from_secs(10), "and soon");
     second.bye();
 }
 
