@@ -28,10 +28,12 @@ use crate::home::{self, Scratch};
 use crate::identity::build_id;
 use crate::kin::Kin;
 use crate::launch::Launcher;
+use crate::lease::{self, Leases};
 use crate::link::{Heard, Link, watch_signals};
-use crate::message::{ControllerHello, FromWorker, RunId, ToWorker, WorkerHello};
+use crate::message::{ControllerHello, FromWorker, RunId, SlotId, ToWorker, WorkerHello};
 use crate::outbox::Outbox;
 use crate::slot::{Seat, Shop, Slot, SlotMessage};
+use crate::vitals::Monitor;
 use crate::wake::Waker;
 use crate::watch::{self, Watched};
 
@@ -70,6 +72,8 @@ pub struct WorkerOptions {
     /// The folder where doors find such a worker; `None`: one of the user's own in `/tmp`, or
     /// below the cache folder.
     pub run_folder: Option<PathBuf>,
+    /// How long this job keeps a slot of the machine while another job has none.
+    pub lease_turn: Duration,
 }
 
 impl Default for WorkerOptions {
@@ -81,6 +85,7 @@ impl Default for WorkerOptions {
             watch: None,
             detach: None,
             run_folder: None,
+            lease_turn: lease::QUANTUM,
         }
     }
 }
@@ -205,7 +210,8 @@ pub(crate) struct Worker {
     errands: Errands,
     /// Gets one message from each slot that has ended.
     ended: Receiver<()>,
-    _watched: Option<Watched>,
+    _monitor: Option<Monitor>,
+    _watched: Option<Arc<Watched>>,
 }
 
 impl Worker {
@@ -220,7 +226,15 @@ impl Worker {
     ) -> Result<Self, WorkerError> {
         let watch = options.watch.as_deref();
         let watched = watch.map(|command| watch::start(command, note)).transpose();
-        let watched = watched.map_err(setup("start its watch"))?;
+        let watched = watched.map_err(setup("start its watch"))?.map(Arc::new);
+        let start_leases = || Leases::start(hello, outbox, watched.clone(), options.lease_turn);
+        let leases = hello.leased.then(start_leases).transpose();
+        let leases = leases
+            .map_err(setup("start the thread for leases"))?
+            .map(Arc::new);
+        let look = || Monitor::start(outbox, scratch_root);
+        let monitor = (hello.leased || hello.grace_ms > 0).then(look).transpose();
+        let monitor = monitor.map_err(setup("start the threads for vitals"))?;
         let own: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         let executable = std::env::current_exe().unwrap_or_default();
         let introduction = introduce(&executable, scratch_root);
@@ -239,6 +253,7 @@ impl Worker {
             outbox: Arc::clone(outbox),
             kin,
             launcher: Launcher::new(hello, own),
+            leases,
             places: Mutex::default(),
             stall_max: options.stall_max,
         });
@@ -246,7 +261,7 @@ impl Worker {
         let mut seats = Vec::new();
         for number in 0..hello.slots {
             let seat = Arc::new(Seat::new().map_err(setup("make an event counter"))?);
-            let slot = Slot::new(Arc::clone(&seat), Arc::clone(&shop));
+            let slot = Slot::new(SlotId(number), Arc::clone(&seat), Arc::clone(&shop));
             let tell_end = tell_end.clone();
             std::thread::Builder::new()
                 .name(format!("slot-{number}"))
@@ -268,6 +283,7 @@ impl Worker {
             seats,
             errands,
             ended,
+            _monitor: monitor,
             _watched: watched,
         })
     }
@@ -319,7 +335,9 @@ impl Worker {
         match message {
             ToWorker::Hello(_) => Err(garbled("a second hello")),
             ToWorker::Bye => Err(Farewell::Bye),
-            ToWorker::Lease { .. } | ToWorker::Release { .. } | ToWorker::Ack { .. } => Ok(()),
+            ToWorker::Ack { .. } => Ok(()),
+            ToWorker::Lease { slot } => self.tell_slot(slot, SlotMessage::Lease),
+            ToWorker::Release { slot } => self.tell_slot(slot, SlotMessage::Release),
             ToWorker::Ping { number } => {
                 self.shop.outbox.control(&FromWorker::Pong { number });
                 Ok(())
@@ -354,6 +372,14 @@ impl Worker {
             ToWorker::MakeDir { request, path } => self.ask(Errand::MakeDir { request, path }),
             ToWorker::Remove { path } => self.ask(Errand::Remove { path }),
         }
+    }
+
+    fn tell_slot(&self, slot: SlotId, message: SlotMessage) -> Result<(), Farewell> {
+        let Some(seat) = self.seats.get(slot.0 as usize) else {
+            return Err(garbled(&format!("a word for slot {}", slot.0)));
+        };
+        seat.tell(message);
+        Ok(())
     }
 
     /// A run that has ended is told nothing: the message crossed its end on the way.

@@ -55,7 +55,7 @@ impl Farm {
         if host.presence == Presence::Silent {
             return None;
         }
-        let heard = host.heard_at.unwrap_or(Time::ZERO);
+        let heard = host.silence_turned;
         let segment = self.slots[slot.index()].segment()?;
         match segment.stage {
             Stage::Sent { .. } => Some(segment.sent.max(heard) + self.load_limit()),

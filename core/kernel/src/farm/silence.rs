@@ -21,7 +21,7 @@ impl Farm {
             return;
         }
         state.presence = Presence::Silent;
-        state.silent_since = self.now;
+        state.silence_turned = self.now;
         for slot in self.hosts[host.index()].slots() {
             self.stop_taking(slot);
             self.forsake_thief(slot);
@@ -40,7 +40,7 @@ impl Farm {
             return;
         }
         state.presence = Presence::Up;
-        state.heard_at = Some(self.now);
+        state.silence_turned = self.now;
         for slot in self.hosts[host.index()].slots() {
             self.take_again(slot);
             self.renew_deadline(slot);
@@ -77,6 +77,7 @@ impl Farm {
     /// about how long anything took.
     pub(super) fn was_silent(&self, slot: SlotId, since: Time) -> bool {
         let host = &self.hosts[self.slots[slot.index()].host.index()];
-        host.presence == Presence::Silent || host.heard_at.is_some_and(|heard| heard >= since)
+        let heard = host.silence_turned;
+        host.presence == Presence::Silent || (heard > Time::ZERO && heard >= since)
     }
 }

@@ -27,10 +27,9 @@ pub(super) struct Host {
     pub presence: Presence,
     /// Slots of it that are not closed.
     pub open: u32,
-    /// When the last silence began.
-    pub silent_since: Time,
-    /// When the last silence ended.
-    pub heard_at: Option<Time>,
+    /// When it fell silent last or, if it is heard again, when that was; the beginning of time for a
+    /// host that never was.
+    pub silence_turned: Time,
     /// Failures of different tasks since its last success.
     pub streak: u8,
     /// The task that failed on it last; a second failure of the same one is not the host's.
@@ -61,7 +60,7 @@ impl Host {
     /// Until when it is known what its slots do.
     pub fn known_until(&self, now: Time) -> Time {
         match self.presence {
-            Presence::Silent => self.silent_since,
+            Presence::Silent => self.silence_turned,
             Presence::Expected | Presence::Up | Presence::Lost | Presence::Gone => now,
         }
     }

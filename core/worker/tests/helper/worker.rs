@@ -2,7 +2,8 @@
 //!
 //! `worker-for-tests [STALL_MS]`: how long a controller may take nothing before lines are dropped.
 //! Itself is also the worker that outlives its connections (`detached`) and the watch of one
-//! (`watch PID`). `RUN_FOLDER`: where doors find it.
+//! (`watch PID`). `RUN_FOLDER`: where doors find it. `watched [TURN_MS]`: with a watch, and turns of
+//! so long at leased slots.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -20,20 +21,26 @@ fn main() -> ExitCode {
         ..WorkerOptions::default()
     };
     let words: Vec<String> = std::env::args().skip(1).collect();
+    let millis = |word: &str| Duration::from_millis(word.parse().expect("milliseconds"));
+    let watch = Some(vec![me.into(), "watch".into()]);
     let mut serve = worker_main as fn(_, _, &_) -> _;
-    match words.first().map(String::as_str) {
-        Some("watch") => {
-            watch_main(words[1].parse().expect("a process id"), std::io::stdin());
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["watch", pid] => {
+            watch_main(pid.parse().expect("a process id"), std::io::stdin());
             return ExitCode::SUCCESS;
         }
-        Some("detached") => {
+        ["detached"] => {
             serve = detached_main;
-            options.watch = Some(vec![me.into(), "watch".into()]);
+            options.watch = watch;
         }
-        Some(stall_ms) => {
-            options.stall_max = Duration::from_millis(stall_ms.parse().expect("milliseconds"));
+        ["watched", ref turn @ ..] => {
+            options.watch = watch;
+            if let [turn_ms] = turn {
+                options.lease_turn = millis(turn_ms);
+            }
         }
-        None => {}
+        [stall_ms] => options.stall_max = millis(stall_ms),
+        _ => {}
     }
     let (stdin, stdout) = claim_stdio().expect("descriptors");
     match serve(stdin, stdout, &options) {

@@ -79,10 +79,14 @@ impl Controller {
     }
 
     pub fn with(slots: u32, change: impl FnOnce(&mut ControllerHello)) -> Self {
+        Self::of(spawn_worker(&[]), slots, change)
+    }
+
+    /// The controller of a worker that was started in some other way.
+    pub fn of(mut worker: Child, slots: u32, change: impl FnOnce(&mut ControllerHello)) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let mut hello = hello(slots, scratch.path());
         change(&mut hello);
-        let mut worker = spawn_worker(&[]);
         let stdout = worker.stdout.take().unwrap();
         let (tell, heard) = channel();
         std::thread::spawn(move || read_messages(stdout, |message| tell.send(message).is_ok()));
