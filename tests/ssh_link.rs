@@ -2,10 +2,11 @@
 
 #[path = "ssh_link/reach.rs"]
 mod reach;
+#[path = "ssh_link/refusals.rs"]
+mod refusals;
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use reach::{Asked, ask, refusal};
@@ -163,13 +164,8 @@ fn login_shells_that_are_no_posix_shells_and_print_banners_are_fine() {
         let Some(farm) = Farm::with(1, &setup) else {
             return;
         };
-        let start = farm.host(0).home().join(start);
-        fs::create_dir_all(start.parent().expect("a folder")).expect("our own disk");
-        fs::write(
-            &start,
-            "echo Welcome to the farm, do not FRAMEWRIGHT here!\necho ok\n",
-        )
-        .expect("our own disk");
+        let banner = "echo Welcome to the farm, do not FRAMEWRIGHT here!\necho ok\n";
+        farm.host(0).file(start, banner, 0o644);
         for _ in 0..2 {
             ask(&Asked::of(&farm, 0)).unwrap_or_else(|error| panic!("{shell}: {error}"));
         }
@@ -204,19 +200,20 @@ fn an_installed_program_is_used_as_it_is() {
     );
 }
 
+/// Puts a program of the user's own first on a host's PATH.
+fn fake(host: &Host, name: &str, text: &str) {
+    host.file(".bashrc", "PATH=$HOME/bin:$PATH\nexport PATH\n", 0o644);
+    host.file(
+        &format!("bin/{name}"),
+        &format!("#!/bin/sh\n{text}\n"),
+        0o755,
+    );
+}
+
 #[test]
 fn another_kind_of_machine_is_named_with_the_way_out() {
     let Some(farm) = Farm::up(1) else { return };
-    // Programs of the user's own come first on such a PATH.
-    let bin = farm.host(0).home().join("bin");
-    fs::create_dir_all(&bin).expect("our own disk");
-    let fake = |name: &str, text: &str| {
-        let path = bin.join(name);
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("our own disk");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("our own file");
-    };
-    let start = "PATH=$HOME/bin:$PATH\nexport PATH\n";
-    fs::write(farm.host(0).home().join(".bashrc"), start).expect("our own disk");
+    let fake = |name: &str, text: &str| fake(farm.host(0), name, text);
     fake(
         "uname",
         "case $1 in -m) echo riscv64;; -s) echo Linux;; *) echo fw1;; esac",
@@ -230,7 +227,7 @@ fn another_kind_of_machine_is_named_with_the_way_out() {
         refused.contains("hint: build the same version there"),
         "{refused}"
     );
-    fs::remove_file(bin.join("uname")).expect("our own file");
+    fs::remove_file(farm.host(0).home().join("bin/uname")).expect("our own file");
     fake("getconf", "echo glibc 2.5");
     let refused = refusal(&Asked::of(&farm, 0));
     assert!(
@@ -253,4 +250,20 @@ fn another_kind_of_machine_is_named_with_the_way_out() {
             .expect("a folder")
             .any(|entry| { entry.expect("an entry").path().join("framewright").exists() })
     );
+}
+
+/// Where namespaces cannot be had, the same holds.
+#[test]
+fn loopback_hosts_are_reached_alike() {
+    let setup = Setup {
+        loopback: true,
+        ..Setup::default()
+    };
+    let Some(farm) = Farm::with(2, &setup) else {
+        return;
+    };
+    for index in 0..2 {
+        ask(&Asked::of(&farm, index)).expect("it is reached");
+        cached(farm.host(index));
+    }
 }
