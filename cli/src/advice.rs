@@ -3,6 +3,7 @@
 use framewright_core::adapters::{AdapterFault, ChooseError, SettingsError};
 use framewright_core::data::Verdict;
 use framewright_core::explain::LookError;
+use framewright_core::freight::PackageError;
 use framewright_core::output::OutputError;
 use framewright_core::run::{ActivityError, PlanError, PrepareError, RenderError, RunError};
 use framewright_core::simulate::SimulateError;
@@ -57,6 +58,20 @@ impl From<PrepareError> for Presentable {
                 Self::usage(text).hint("`framewright inspect SCENE` lists the scene's layers")
             }
             PrepareError::NotYet { what } => Self::not_yet(&what),
+            PrepareError::Package(error) => {
+                let hint = match error {
+                    PackageError::Missing { .. } => "restore what is missing, or correct its path",
+                    PackageError::NoMatch { .. } | PackageError::Pattern { .. } => {
+                        "patterns are like tex/*.png; quote them, so that the shell leaves them"
+                    }
+                    PackageError::NotUtf8 { .. } => "rename it, or make a link with another name",
+                    PackageError::NotAFile { .. } => "name files and folders",
+                    PackageError::Changed { .. } => "wait until it is written, then try again",
+                    PackageError::TooMany => "put what the scene does not need elsewhere",
+                    PackageError::Read { .. } => "check its permissions",
+                };
+                Self::usage(text).hint(hint)
+            }
             PrepareError::Output(error) => error.into(),
         }
     }

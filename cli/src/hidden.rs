@@ -2,10 +2,11 @@
 //! render starts thousands of them and each must be up in about a millisecond.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use framewright_core::adapters::adapter_host_main;
-use framewright_worker::{Farewell, WorkerOptions, watch_main};
+use framewright_worker::{Farewell, WorkerError, WorkerOptions, watch_main};
 
 use crate::args::low::Format;
 use crate::exit::Exit;
@@ -14,12 +15,15 @@ use crate::stub_render;
 
 /// The process that ends what a killed worker left.
 const WATCH: &str = "worker-watch";
+/// The worker that outlives the connections through which it is reached.
+const DETACHED: &str = "worker-detached";
 
 /// Carries out a hidden command, if the first word is one.
 pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
     let rest = words.get(2..).unwrap_or_default();
     match words.get(1)?.to_str()? {
-        "worker" => Some(worker(rest)),
+        "worker" => Some(worker("worker", rest, framewright_worker::worker_main)),
+        DETACHED => Some(worker(DETACHED, rest, framewright_worker::detached_main)),
         WATCH => Some(watch(rest)),
         "adapter-host" => Some(adapter_host_main(rest)),
         "stub-render" => Some(stub_render::main(rest.iter().cloned())),
@@ -38,11 +42,14 @@ fn watch(rest: &[OsString]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// A way to be a worker.
+type Serve = fn(OwnedFd, OwnedFd, &WorkerOptions) -> Result<Farewell, WorkerError>;
+
 /// The far end of a link. What it is to do comes through its standard input, so it takes no words.
-fn worker(rest: &[OsString]) -> ExitCode {
+fn worker(name: &str, rest: &[OsString], serve: Serve) -> ExitCode {
     if let Some(word) = rest.first() {
         let message = format!(
-            "worker takes no arguments, but got {}",
+            "{name} takes no arguments, but got {}",
             word.to_string_lossy()
         );
         return failed(Presentable::usage(message));
@@ -56,14 +63,20 @@ fn worker(rest: &[OsString]) -> ExitCode {
             )));
         }
     };
+    let executable = std::env::current_exe().ok();
+    let become_other = |word: &str| Some(vec![executable.clone()?.into(), word.into()]);
     let options = WorkerOptions {
-        watch: std::env::current_exe()
-            .ok()
-            .map(|executable| vec![executable.into(), WATCH.into()]),
+        watch: become_other(WATCH),
+        detach: become_other(DETACHED),
         ..WorkerOptions::default()
     };
-    let exit = match framewright_worker::worker_main(stdin, stdout, &options) {
-        Ok(Farewell::Bye | Farewell::ControllerGone | Farewell::LeaseExpired) => Exit::Done,
+    let exit = match serve(stdin, stdout, &options) {
+        Ok(
+            Farewell::Bye
+            | Farewell::ControllerGone
+            | Farewell::LeaseExpired
+            | Farewell::DoorClosed,
+        ) => Exit::Done,
         Ok(Farewell::Signalled) => Exit::Terminated,
         Ok(Farewell::Refused { why }) => {
             return failed(Presentable::fault(format!(

@@ -73,11 +73,6 @@ fn bad_input_is_a_sentence_on_stderr_and_exit_2() {
     )
     .unwrap();
     std::fs::write(world.path().join("broken.toml"), "scene = \n").unwrap();
-    std::fs::write(
-        world.path().join("ssh.toml"),
-        "[[host]]\nname = 'n1'\nlink = 'ssh'\n",
-    )
-    .unwrap();
     let cases: &[(&[&str], &str)] = &[
         (&["render"], "no scene is named"),
         (&["render", "none.blend"], "there is no scene none.blend"),
@@ -114,10 +109,6 @@ fn bad_input_is_a_sentence_on_stderr_and_exit_2() {
         (
             &["render", "shot.blend", "--split", "layers"],
             "is not possible yet",
-        ),
-        (
-            &["render", "shot.blend", "--hosts", "ssh.toml"],
-            "host n1 is reached by ssh, which framewright cannot do yet",
         ),
         (
             &["render", "shot.blend", "--hosts", "none.toml"],

@@ -4,6 +4,7 @@ pub mod control;
 pub mod event;
 pub mod explain;
 pub mod farm;
+pub mod freight;
 pub mod history;
 pub mod keys;
 pub mod link;

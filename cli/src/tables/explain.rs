@@ -156,6 +156,11 @@ fn held(hold: Hold) -> String {
         Hold::UndividedRuns => {
             "Its layer goes to one slot as a whole, and what was sent of it is not over.".to_owned()
         }
+        Hold::Closed => "All slots that may take it take nothing at present.".to_owned(),
+        Hold::Silent => {
+            "The connection to every host that may take it is lost for now, or its slots take nothing at present."
+                .to_owned()
+        }
     }
 }
 
@@ -343,6 +348,15 @@ fn why_not(reason: &HostReason) -> String {
             format!("it lacks the tags {}", tags.join(", "))
         }
         HostReason::NotUp => "it has not answered yet".to_owned(),
+        HostReason::Silent => {
+            "the connection is lost for now, it goes on with what it has".to_owned()
+        }
+        HostReason::Closed { why } if why.is_empty() => {
+            "its slots take nothing at present".to_owned()
+        }
+        HostReason::Closed { why } => {
+            format!("its slots take nothing at present: {}", printable(why))
+        }
         HostReason::Lost => "it was lost, and may come back".to_owned(),
         HostReason::Gone => "it is lost".to_owned(),
         HostReason::Rests { for_s } => {

@@ -20,7 +20,8 @@ use crate::time::Span;
 /// Something that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A host's worker answered, for the first time or again. Its slots are free and cold.
+    /// A host's worker answered, for the first time or again, and has nothing to do. Its slots are
+    /// free and cold; those that were closed stay so.
     HostUp {
         /// Which host.
         host: HostId,
@@ -32,6 +33,30 @@ pub enum Event {
         /// Whether it will not come back in this run. May be said later, of a host that is
         /// already lost. A job whose hosts are all gone for good ends.
         for_good: bool,
+    },
+    /// The connection to a host is lost for now, and its worker is taken to go on by itself. What
+    /// the host has stays its own, its limits wait, and nothing new is sent there. Whoever says
+    /// this says [`Event::HostHeard`], [`Event::HostUp`] or [`Event::HostLost`] some day.
+    HostSilent {
+        /// Which host.
+        host: HostId,
+    },
+    /// A silent host is heard again, and its worker is the same as before. To be said before what
+    /// the worker tells of the time of silence.
+    HostHeard {
+        /// Which host.
+        host: HostId,
+    },
+    /// A slot takes no new segment from now on, whatever becomes of its host. What runs there is
+    /// cut to what it has begun. Saying it again changes nothing.
+    SlotClosed {
+        /// Which slot.
+        slot: SlotId,
+    },
+    /// A closed slot takes segments again.
+    SlotOpened {
+        /// Which slot.
+        slot: SlotId,
     },
     /// The renderer on a slot ended, so the next segment there has to load.
     SlotCooled {
@@ -216,6 +241,8 @@ pub enum StopReason {
     LostRace,
     /// The job is being stopped, and it has not begun a task yet.
     Drain,
+    /// Its slot was closed while it still loaded.
+    Closed,
     /// The job is being stopped now.
     Cancel,
 }

@@ -24,6 +24,7 @@ mod blame;
 mod carve;
 mod check;
 mod class;
+mod closed;
 mod committing;
 mod copy;
 mod curve;
@@ -31,6 +32,7 @@ mod cut;
 mod dispatch;
 mod ends;
 mod explain;
+mod join;
 mod learn;
 mod leases;
 mod limits;
@@ -39,6 +41,7 @@ mod progress;
 mod queue;
 mod ready;
 mod share;
+mod silence;
 mod sizes;
 mod slots;
 mod stream;
@@ -99,7 +102,7 @@ pub struct Farm {
     counts: [u32; PHASES],
     /// Where each segment runs that is not over.
     live: Live,
-    /// Slots with nothing to do whose host is up.
+    /// Open slots with nothing to do whose host is up.
     idle: BTreeSet<SlotId>,
     /// Those of them that were not since the last round.
     fallen: Vec<SlotId>,
@@ -244,6 +247,7 @@ impl Farm {
         let first_slot = self.slots.len() as u32;
         self.slots.extend((0..spec.slots).map(|_| Slot {
             host,
+            closed: false,
             warm: false,
             work: Work::Away,
             deadline: None,
@@ -252,6 +256,9 @@ impl Farm {
             spec,
             first_slot,
             presence: Presence::Expected,
+            open: spec.slots,
+            silent_since: Time::ZERO,
+            heard_at: None,
             streak: 0,
             last_failed: None,
             rest_until: None,
@@ -289,6 +296,10 @@ impl Farm {
         match *event {
             Event::HostUp { host } => self.host_up(host),
             Event::HostLost { host, for_good } => self.host_lost(host, for_good),
+            Event::HostSilent { host } => self.host_silent(host),
+            Event::HostHeard { host } => self.host_heard(host),
+            Event::SlotClosed { slot } => self.close_slot(slot),
+            Event::SlotOpened { slot } => self.open_slot(slot),
             Event::SlotCooled { slot } => self.cooled(slot),
             Event::Loaded { segment, took } => self.loaded(segment, took),
             Event::TaskBegun { segment, task } => self.begun(segment, task),
@@ -388,16 +399,29 @@ impl Farm {
         };
         if running.next == 0 {
             self.stop(slot, StopReason::Drain);
-        } else if running.untouched() > 0 && running.stopping.is_none() {
-            // A cut that was asked for before would have left more.
-            let keep = running.next as u32;
-            let before = running.cut.replace(slots::Cutting { thief: None });
-            if let Some(thief) = before.and_then(|cut| cut.thief) {
-                self.free_thief(thief, segment);
-            }
-            self.actions.push(Action::Cut { segment, keep });
-            self.touch_end(slot);
+        } else {
+            self.cut_short(segment, slot);
         }
+    }
+
+    /// Cuts a segment to what it has begun, for nobody in particular.
+    fn cut_short(&mut self, segment: SegmentId, slot: SlotId) {
+        let Some(running) = self.slots[slot.index()].segment_mut() else {
+            return;
+        };
+        if running.untouched() == 0 || running.stopping.is_some() {
+            return;
+        }
+        // A cut that was asked for before would have left more.
+        let keep = running.next as u32;
+        let answers = running.cut.map_or(0, |cut| cut.answers) + 1;
+        let thief = None;
+        let before = running.cut.replace(slots::Cutting { thief, answers });
+        if let Some(thief) = before.and_then(|cut| cut.thief) {
+            self.free_thief(thief, segment);
+        }
+        self.actions.push(Action::Cut { segment, keep });
+        self.touch_end(slot);
     }
 
     fn cancel(&mut self) {

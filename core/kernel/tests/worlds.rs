@@ -205,6 +205,8 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
     let mut outcomes = [0_u32; 5];
     let mut policies = Vec::new();
     let (mut copies, mut cuts) = (0, 0);
+    // Closings, silences, joins, leaves.
+    let mut unrest = [0_u32; 4];
     for seed in first..first + worlds {
         let trace = std::panic::catch_unwind(|| run(seed))
             .unwrap_or_else(|_| panic!("FRAMEWRIGHT_SEED={seed}: the kernel panicked"))
@@ -212,6 +214,10 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
         outcomes[trace.outcome as usize] += 1;
         copies += trace.copies;
         cuts += trace.cuts;
+        let came = [trace.closings, trace.silences, trace.joins, trace.leaves];
+        for (sum, count) in unrest.iter_mut().zip(came) {
+            *sum += count;
+        }
         let policy = std::mem::discriminant(&case(seed).job.policy());
         if !policies.contains(&policy) {
             policies.push(policy);
@@ -219,8 +225,13 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
     }
     // Past the test program's capture: the log of an ordinary run has them, too.
     let told = format!(
-        "worlds {first} to {}: {outcomes:?}, {cuts} cuts, {copies} copies\n",
-        first + worlds - 1
+        "worlds {first} to {}: {outcomes:?}, {cuts} cuts, {copies} copies, {} closings, \
+         {} silences, {} joins, {} leaves\n",
+        first + worlds - 1,
+        unrest[0],
+        unrest[1],
+        unrest[2],
+        unrest[3],
     );
     std::io::stderr()
         .write_all(told.as_bytes())
@@ -232,6 +243,7 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
     assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
     assert_eq!(policies.len(), 7, "every policy is drawn");
     assert!(cuts > 0 && copies > 0, "{cuts} cuts, {copies} copies");
+    assert!(unrest.iter().all(|count| *count > 0), "{unrest:?}");
 }
 
 #[test]

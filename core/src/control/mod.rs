@@ -25,6 +25,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::explain::TaskReport;
+use crate::request::HostEntry;
 
 pub use client::{ANSWER_MAX, AskError, ask};
 pub use server::ControlError;
@@ -36,13 +37,19 @@ pub const FORMAT: u32 = 1;
 pub(crate) const WAITING_MAX: usize = 16;
 
 /// What a controller is asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub enum Request {
     /// Why a task is where it is.
     Explain {
         /// Its name.
         task: String,
+    },
+    HostAdd {
+        entry: HostEntry,
+    },
+    HostDrain {
+        host: String,
     },
 }
 
@@ -52,6 +59,9 @@ pub enum Request {
 pub enum Answer {
     /// Why the task is where it is; `tries` is left to the journal.
     Explained(Box<TaskReport>),
+    Done {
+        text: String,
+    },
     /// It does not do that.
     Refused {
         /// One sentence.

@@ -144,6 +144,10 @@ pub enum Hold {
     },
     /// Its layer goes to one slot, whole, and another segment of it still runs.
     UndividedRuns,
+    /// Every slot that may take it is closed for now.
+    Closed,
+    /// The connection to every host that may take it is lost for now, or its slots are closed.
+    Silent,
 }
 
 /// A task in a slot's hands.
@@ -263,6 +267,14 @@ pub enum HostReason {
     },
     /// It has not answered yet.
     NotUp,
+    /// The connection to it is lost for now; what it has it goes on with.
+    Silent,
+    /// All its slots are closed for now.
+    Closed {
+        /// Why, as one sentence without an end; may be empty.
+        #[serde(default)]
+        why: String,
+    },
     /// It was lost, and may come back.
     Lost,
     /// It is lost for good.

@@ -1,4 +1,4 @@
-//! Carrying messages over an open link until it is lost.
+//! Carrying messages over the one connection of a plain link until it is lost.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +13,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::open::Connected;
-use super::{FromLink, Link, LinkLife, LinkNews};
+use super::open::{Connected, end_command};
+use super::{FromLink, Link, LinkLife, LinkNews, Way};
 
 /// Bytes read from a worker at once.
-const CHUNK_BYTES: usize = 256 * 1024;
+pub(super) const CHUNK_BYTES: usize = 256 * 1024;
 /// A worker that said nothing for this many heartbeats is lost.
-const SILENT_BEATS_MAX: u32 = 6;
-/// How long the command may take to end after its worker is done.
-const END_MAX: Duration = Duration::from_secs(5);
+pub(super) const SILENT_BEATS_MAX: u32 = 6;
 
 /// Runs an open link to its end: announces it, carries messages, says that it is lost.
 pub(super) async fn run(
@@ -45,7 +43,7 @@ pub(super) async fn run(
     let link = Link {
         hello,
         command_pid: child.id().unwrap_or(0),
-        outgoing,
+        way: Way::Plain(outgoing),
     };
     let tell = async |news_item| {
         news.send(FromLink {
@@ -102,11 +100,7 @@ pub(super) async fn run(
         }
     };
     writer.abort();
-    // Leaves no zombie: the command is waited for, and ended where it does not end by itself.
-    if timeout(END_MAX, child.wait()).await.is_err() {
-        let _ = child.start_kill();
-        let _ = timeout(END_MAX, child.wait()).await;
-    }
+    end_command(&mut child, true).await;
     let _ = tell(LinkNews::Lost { why }).await;
 }
 

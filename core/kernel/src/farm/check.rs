@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use super::explain::Standing;
-use super::slots::{Presence, Segment, Stage, Work};
+use super::slots::{Segment, Stage, Work};
 use super::tasks::{PHASES, Phase};
 use super::{Farm, Mode};
 use crate::ids::{SlotId, TaskId};
@@ -137,10 +137,10 @@ impl Farm {
         let mut loading = 0;
         for (index, slot) in self.slots.iter().enumerate() {
             let id = SlotId::at(index);
-            let up = self.hosts[slot.host.index()].presence == Presence::Up;
+            let there = self.hosts[slot.host.index()].is_there();
             let away = matches!(slot.work, Work::Away);
-            hold!(up != away, "slot {id} does not match its host");
-            let idle = matches!(slot.work, Work::Idle);
+            hold!(there != away, "slot {id} does not match its host");
+            let idle = matches!(slot.work, Work::Idle) && self.takes(id);
             hold!(
                 idle == self.idle.contains(&id),
                 "slot {id} is listed wrongly as idle"
@@ -157,6 +157,10 @@ impl Farm {
                 self.check_segment(id, segment)?;
             }
             if let Work::Thief { victim } = slot.work {
+                hold!(
+                    self.takes(id),
+                    "slot {id} waits for a tail that it may not take"
+                );
                 let victim = self.live.get(victim);
                 let cut = victim.and_then(|slot| self.slots[slot.index()].segment()?.cut);
                 let waited = cut.is_some_and(|cut| cut.thief == Some(id));
@@ -194,6 +198,13 @@ impl Farm {
             units == segment.units,
             "the cost left of segment {id} is off"
         );
+        if let Some(cut) = segment.cut {
+            hold!(cut.answers > 0, "segment {id} is cut and has answered");
+            hold!(
+                cut.thief.is_none() || !self.is_silent(slot),
+                "slot {slot} is silent, and somebody waits for a tail of it"
+            );
+        }
         for task in &segment.tasks {
             let layer = self.job.layer_of(*task);
             hold!(layer == segment.layer, "segment {id} spans layers");
@@ -286,6 +297,19 @@ impl Farm {
     }
 
     fn check_sets(&self) -> Result<(), Broken> {
+        for (index, host) in self.hosts.iter().enumerate() {
+            let open = host.slots().filter(|slot| self.is_open(*slot)).count();
+            hold!(
+                open == host.open as usize,
+                "host {index} has {open} open slots, counted {}",
+                host.open
+            );
+        }
+        let slots: u32 = self.hosts.iter().map(|host| host.spec.slots).sum();
+        hold!(
+            slots as usize == self.slots.len(),
+            "hosts have {slots} slots in all"
+        );
         for task in self.committing.tasks() {
             let phase = self.rows[task.index()].phase;
             hold!(
@@ -330,7 +354,9 @@ impl Farm {
     fn is_asleep(&self) -> bool {
         let may_take = |class: usize, slot: &SlotId| {
             let host = self.slots[slot.index()].host;
-            self.classes[class].has(host) && self.hosts[host.index()].is_usable(self.now)
+            self.takes(*slot)
+                && self.classes[class].has(host)
+                && self.hosts[host.index()].is_usable(self.now)
         };
         let waits = self.layers.iter().any(|layer| {
             let incomplete = layer.undivided && layer.blocked > 0;
@@ -345,6 +371,7 @@ impl Farm {
 mod tests {
     //! A check that never fails would prove nothing: each kind of damage must be seen.
 
+    use super::super::slots::{Cutting, Presence};
     use super::*;
     use crate::event::Event;
     use crate::frames::Frame;
@@ -407,6 +434,20 @@ mod tests {
             farm.committing.begin(TaskId(0), SegmentId(1));
         });
         assert!(committed.contains("committed"), "{committed}");
+        let listed = seen(|farm| {
+            farm.idle.insert(SlotId(0));
+        });
+        assert!(listed.contains("listed wrongly"), "{listed}");
+        let ajar = seen(|farm| farm.slots[1].closed = true);
+        assert!(ajar.contains("open slots"), "{ajar}");
+        let hushed = seen(|farm| {
+            farm.slots[1].segment_mut().unwrap().cut = Some(Cutting {
+                thief: Some(SlotId(0)),
+                answers: 1,
+            });
+            farm.hosts[1].presence = Presence::Silent;
+        });
+        assert!(hushed.contains("silent"), "{hushed}");
         let forgotten = seen(|farm| farm.deadlines.clear());
         assert!(forgotten.contains("deadline"), "{forgotten}");
     }

@@ -63,10 +63,10 @@ impl Farm {
         let state = &self.slots[slot.index()];
         let since = match state.segment().map(|segment| segment.stage) {
             Some(Stage::Rendering { task: at, since }) if at == task => since,
-            _ => self.now,
+            _ => self.known_at(slot),
         };
         if self.learned.has_ended(state.host.index()) {
-            let age = self.now.since(since).as_secs_f64();
+            let age = self.known_at(slot).since(since).as_secs_f64();
             self.expected_at(layer, task, age * self.speed(slot))
         } else {
             self.seconds(layer, self.units(task))

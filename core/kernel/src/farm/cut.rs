@@ -104,7 +104,7 @@ impl Farm {
 
     fn stage_remaining(&self, slot: SlotId, segment: &Segment, speed: f64) -> f64 {
         let (expected, since) = self.stage_expected(slot, segment);
-        let age = self.now.since(since).as_secs_f64();
+        let age = self.known_at(slot).since(since).as_secs_f64();
         if let Stage::Rendering { task, .. } = segment.stage {
             return self.expected_at(segment.layer, task, age * speed) / speed - age;
         }
@@ -265,7 +265,10 @@ impl Farm {
         let Some(segment) = self.slots[victim.index()].segment_mut() else {
             return;
         };
-        segment.cut = Some(Cutting { thief: Some(thief) });
+        segment.cut = Some(Cutting {
+            thief: Some(thief),
+            answers: 1,
+        });
         let segment = segment.id;
         self.touch_end(victim);
         self.idle.remove(&thief);

@@ -118,9 +118,12 @@ impl Farm {
 
     /// Whether a segment may be sent to this idle slot now.
     pub(super) fn may_send(&self, slot: SlotId) -> bool {
-        let Slot { host, warm, .. } = self.slots[slot.index()];
+        let Slot {
+            host, warm, closed, ..
+        } = self.slots[slot.index()];
         let pace = self.job.pace();
         self.mode == Mode::Running
+            && !closed
             && self.now >= self.licence.until
             && self.now >= self.send_after
             && self.hosts[host.index()].is_usable(self.now)
@@ -303,7 +306,8 @@ impl Farm {
             if !expected && !state.is_usable(self.now) {
                 continue;
             }
-            for slot in state.slots() {
+            // A closed slot takes no more, whatever it is at.
+            for slot in state.slots().filter(|slot| self.is_open(*slot)) {
                 let busy = match self.slots[slot.index()].work {
                     Work::Busy(_) => true,
                     Work::Away if expected => false,

@@ -95,6 +95,13 @@ fn at_last_task(segment: &Segment) -> bool {
 }
 
 impl Farm {
+    /// There are slots now that were not before.
+    pub(super) fn grow_ends(&mut self) {
+        if let Some(ends) = &mut self.ends {
+            ends.keys.resize(self.slots.len(), Key::default());
+        }
+    }
+
     /// Begins to keep the order.
     pub(super) fn keep_ends(&mut self) {
         if self.ends.is_some() {
@@ -130,7 +137,8 @@ impl Farm {
         let order = if undivided || segment.cut.is_some() || segment.stopping.is_some() {
             None
         } else if segment.untouched() > usize::from(segment.next == 0) {
-            Some(Order::Open)
+            // One that cannot be asked cannot be cut.
+            (!self.is_silent(slot)).then_some(Order::Open)
         } else if at_last_task(segment) {
             Some(Order::Last)
         } else {
@@ -141,6 +149,10 @@ impl Farm {
         };
         let end = self.now + Span::from_secs_f64(self.remaining(slot));
         let (expected, since) = self.stage_expected(slot, segment);
+        if self.is_silent(slot) {
+            // Nothing more is known of it as time goes on.
+            return (Some((order, end)), None);
+        }
         let age = self.now.since(since).as_secs_f64();
         let wait = if age < expected {
             expected - age

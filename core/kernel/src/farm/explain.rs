@@ -173,6 +173,21 @@ impl Farm {
         }
         let waits_for =
             |wanted: fn(&HostReason) -> bool| hosts.iter().any(|host| wanted(&host.reason));
+        let able = |host: &&Elsewhere| is_able(&host.reason);
+        let is = |wanted: &[HostReason]| {
+            hosts
+                .iter()
+                .filter(able)
+                .all(|host| wanted.contains(&host.reason))
+        };
+        if hosts.iter().any(|host| is_able(&host.reason)) {
+            if is(&[HostReason::Closed]) {
+                return Some(Hold::Closed);
+            }
+            if is(&[HostReason::Closed, HostReason::Silent]) {
+                return Some(Hold::Silent);
+            }
+        }
         let idle = waits_for(|reason| matches!(reason, HostReason::Idle { .. }));
         if self.send_after > self.now && idle {
             return Some(Hold::Interval {
@@ -290,7 +305,11 @@ impl Farm {
             Presence::Expected => Some(HostReason::NotUp),
             Presence::Lost => Some(HostReason::Lost),
             Presence::Gone => Some(HostReason::Gone),
-            Presence::Up => None,
+            Presence::Silent => Some(HostReason::Silent),
+            Presence::Up => {
+                let closed = self.hosts[host.index()].open == 0;
+                closed.then_some(HostReason::Closed)
+            }
         }
     }
 
@@ -312,7 +331,8 @@ impl Farm {
 
     /// What the slots of a host that may take the task are doing.
     fn occupied(&self, task: TaskId, host: HostId, rest: &Rest) -> HostReason {
-        let slots = || self.hosts[host.index()].slots();
+        let open = |slot: &SlotId| self.is_open(*slot);
+        let slots = || self.hosts[host.index()].slots().filter(open);
         let order = |a: &SlotId, b: &SlotId| {
             let ready = |slot: &SlotId| self.load_ahead(*slot);
             ready(a).total_cmp(&ready(b))
@@ -375,7 +395,7 @@ impl Farm {
             if !state.is_usable(self.now) {
                 continue;
             }
-            for slot in state.slots() {
+            for slot in state.slots().filter(|slot| self.is_open(*slot)) {
                 let ready = match self.slots[slot.index()].work {
                     Work::Idle => self.load_ahead(slot),
                     Work::Busy(_) => self.remaining(slot) + self.load_behind(slot),
@@ -404,6 +424,17 @@ impl Farm {
             served: Some(served),
         }
     }
+}
+
+/// Whether a host might ever take the task, as far as this says.
+fn is_able(reason: &HostReason) -> bool {
+    !matches!(
+        reason,
+        HostReason::NoSlots
+            | HostReason::LacksMemory { .. }
+            | HostReason::LacksTags { .. }
+            | HostReason::Gone
+    )
 }
 
 /// When the rest of some work is over, in seconds from now.

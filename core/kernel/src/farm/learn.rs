@@ -125,6 +125,18 @@ struct HostCosts {
     loads: u32,
 }
 
+impl HostCosts {
+    fn new(speed: Speed, load: Span) -> HostCosts {
+        HostCosts {
+            declared: speed.as_f64(),
+            took: 0.0,
+            estimated: 0.0,
+            load: load.as_secs_f64(),
+            loads: 0,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Learned {
     job: Sums,
@@ -161,15 +173,14 @@ impl Learned {
             tell_s: 0.0,
             layers: vec![none; layers],
             hosts: hosts
-                .map(|(speed, load)| HostCosts {
-                    declared: speed.as_f64(),
-                    took: 0.0,
-                    estimated: 0.0,
-                    load: load.as_secs_f64(),
-                    loads: 0,
-                })
+                .map(|(speed, load)| HostCosts::new(speed, load))
                 .collect(),
         }
+    }
+
+    /// One more host, of which only this is known.
+    pub fn join(&mut self, speed: Speed, load: Span) {
+        self.hosts.push(HostCosts::new(speed, load));
     }
 
     pub fn rendered(&mut self, layer: usize, host: usize, estimated: Span, took: Span) {

@@ -4,10 +4,11 @@
 //! slower hosts and for tasks estimated above the mean), and four times the longest that ended, at
 //! least a minute; before five tasks of the layer have ended there is none. A made-up limit is
 //! doubled with each failure of its task, so that a frame that really is so dear comes through. A load, and any other silence between two
-//! tasks, may take ten times the declared load, at least ten minutes.
+//! tasks, may take ten times the declared load, at least ten minutes. While a host is silent none of
+//! them runs.
 
 use super::Farm;
-use super::slots::Stage;
+use super::slots::{Presence, Stage};
 use crate::event::StopReason;
 use crate::ids::{SlotId, TaskId};
 use crate::time::{Span, Time};
@@ -47,15 +48,21 @@ impl Farm {
         self.job.limits().load_limit.unwrap_or(made_up)
     }
 
-    /// When the segment on this slot has been at its present stage for too long.
+    /// When the segment on this slot has been at its present stage for too long. Of a silent host
+    /// nobody can tell, and after a silence the time counts anew.
     pub(super) fn due(&self, slot: SlotId) -> Option<Time> {
+        let host = &self.hosts[self.slots[slot.index()].host.index()];
+        if host.presence == Presence::Silent {
+            return None;
+        }
+        let heard = host.heard_at.unwrap_or(Time::ZERO);
         let segment = self.slots[slot.index()].segment()?;
         match segment.stage {
-            Stage::Sent { .. } => Some(segment.sent + self.load_limit()),
-            Stage::Between { since } => Some(since + self.load_limit()),
-            Stage::Rendering { task, since } => {
-                self.task_limit(task, slot).map(|limit| since + limit)
-            }
+            Stage::Sent { .. } => Some(segment.sent.max(heard) + self.load_limit()),
+            Stage::Between { since } => Some(since.max(heard) + self.load_limit()),
+            Stage::Rendering { task, since } => self
+                .task_limit(task, slot)
+                .map(|limit| since.max(heard) + limit),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is heard of hosts and of running segments.
 
-use super::slots::{Segment, Stage, Work};
+use super::slots::{Cutting, Segment, Stage, Work};
 use super::{Farm, Phase, Presence};
 use crate::event::{Action, Fault, Outcome, SendReason, StopReason};
 use crate::ids::{HostId, SegmentId, SlotId, TaskId};
@@ -11,7 +11,7 @@ impl Farm {
         let Some(state) = self.hosts.get(host.index()) else {
             return;
         };
-        if state.presence == Presence::Up {
+        if state.is_there() {
             // A new worker in the old one's place: what that had is gone.
             self.empty_host(host);
         }
@@ -28,7 +28,7 @@ impl Farm {
         let Some(state) = self.hosts.get(host.index()) else {
             return;
         };
-        if state.presence == Presence::Up {
+        if state.is_there() {
             self.empty_host(host);
         }
         self.solved.fill(None);
@@ -42,9 +42,12 @@ impl Farm {
         self.stirred = true;
     }
 
-    fn fall_idle(&mut self, slot: SlotId) {
-        self.idle.insert(slot);
-        self.fallen.push(slot);
+    /// A slot has nothing to do any more; where it takes work, it is listed.
+    pub(super) fn fall_idle(&mut self, slot: SlotId) {
+        if self.takes(slot) {
+            self.idle.insert(slot);
+            self.fallen.push(slot);
+        }
     }
 
     /// Everything that a host was given goes back. What it renders counts as an attempt that
@@ -75,7 +78,7 @@ impl Farm {
     }
 
     /// A thief that is gone no longer waits; the tail of its victim will be anybody's.
-    fn forsake_cut(&mut self, thief: SlotId) {
+    pub(super) fn forsake_cut(&mut self, thief: SlotId) {
         let Work::Thief { victim } = self.slots[thief.index()].work else {
             return;
         };
@@ -146,6 +149,7 @@ impl Farm {
         let segment = self.slots[slot.index()].segment();
         if let Some(segment) = segment
             && segment.stage == (Stage::Sent { cold: false })
+            && !self.was_silent(slot, segment.sent)
         {
             let took = self.now.since(segment.sent).as_secs_f64();
             self.learned.sent(took);
@@ -239,6 +243,7 @@ impl Farm {
             && let Stage::Rendering { task: at, since } = segment.stage
             && at == task
             && segment.untouched() == 0
+            && !self.was_silent(slot, since)
         {
             // Until its picture was read and all was told, nothing else could be sent.
             let whole = self.now.since(since).as_secs_f64();
@@ -331,6 +336,12 @@ impl Farm {
         let Some(cut) = running.cut.take() else {
             return;
         };
+        if cut.answers > 1 {
+            running.cut = Some(Cutting {
+                answers: cut.answers - 1,
+                ..cut
+            });
+        }
         let keep = running.next.max(keep as usize).min(running.tasks.len());
         let tail = running.tasks.split_off(keep);
         let tail: Vec<TaskId> = self.take_tail(slot, tail);
@@ -445,6 +456,8 @@ fn barren(segment: &Segment) -> Option<Fault> {
     match segment.stopping {
         None | Some(StopReason::TaskLimit { .. }) => Some(Fault::MachineFault),
         Some(StopReason::LoadLimit) => Some(Fault::TimeLimit),
-        Some(StopReason::LostRace | StopReason::Drain | StopReason::Cancel) => None,
+        Some(
+            StopReason::LostRace | StopReason::Drain | StopReason::Closed | StopReason::Cancel,
+        ) => None,
     }
 }

@@ -12,6 +12,8 @@ pub enum Presence {
     Expected,
     /// Its worker answers.
     Up,
+    /// The connection to it is lost for now; its worker goes on by itself.
+    Silent,
     /// It was lost and may come back.
     Lost,
     /// It will not come back.
@@ -23,6 +25,12 @@ pub(super) struct Host {
     pub spec: HostSpec,
     pub first_slot: u32,
     pub presence: Presence,
+    /// Slots of it that are not closed.
+    pub open: u32,
+    /// When the last silence began.
+    pub silent_since: Time,
+    /// When the last silence ended.
+    pub heard_at: Option<Time>,
     /// Failures of different tasks since its last success.
     pub streak: u8,
     /// The task that failed on it last; a second failure of the same one is not the host's.
@@ -40,13 +48,30 @@ impl Host {
 
     /// Whether it takes new segments.
     pub fn is_usable(&self, now: Time) -> bool {
-        self.presence == Presence::Up && self.rest_until.is_none_or(|until| until <= now)
+        self.presence == Presence::Up
+            && self.open > 0
+            && self.rest_until.is_none_or(|until| until <= now)
+    }
+
+    /// Whether its slots have what they were given, as far as is known.
+    pub fn is_there(&self) -> bool {
+        matches!(self.presence, Presence::Up | Presence::Silent)
+    }
+
+    /// Until when it is known what its slots do.
+    pub fn known_until(&self, now: Time) -> Time {
+        match self.presence {
+            Presence::Silent => self.silent_since,
+            Presence::Expected | Presence::Up | Presence::Lost | Presence::Gone => now,
+        }
     }
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
     pub host: HostId,
+    /// Whether it takes no new segments.
+    pub closed: bool,
     /// Whether the scene is in its renderer's memory.
     pub warm: bool,
     pub work: Work,
@@ -58,7 +83,7 @@ pub(super) struct Slot {
 pub(super) enum Work {
     /// Its host is not up.
     Away,
-    /// Nothing to do.
+    /// Nothing to do. It takes segments unless it is closed or its host is silent.
     Idle,
     /// Nothing to do until that segment answers the cut that was made for this slot.
     Thief { victim: SegmentId },
@@ -103,8 +128,10 @@ pub(super) enum Stage {
 /// A cut that was asked for and not answered yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cutting {
-    /// Who waits for the tail; nobody when the job is being stopped.
+    /// Who waits for the tail; nobody when the job is being stopped, or the slot was closed.
     pub thief: Option<SlotId>,
+    /// Answers that are still to come: a cut may be asked for again, deeper.
+    pub answers: u32,
 }
 
 impl Segment {

@@ -183,6 +183,15 @@ impl Farm {
         &self.hosts[host.index()].spec
     }
 
+    /// Whether a slot is not closed.
+    ///
+    /// # Panics
+    /// When the farm has no such slot.
+    #[must_use]
+    pub fn is_open(&self, slot: SlotId) -> bool {
+        !self.slots[slot.index()].closed
+    }
+
     /// One slot.
     ///
     /// # Panics
@@ -266,8 +275,8 @@ impl Farm {
     }
 
     /// When all is predicted to be done: everything that is not done, shared out over the slots
-    /// that are up, or the latest end of a running segment if that is later. `None` when no slot
-    /// is up and something is left.
+    /// that take work, or the latest end of a running segment if that is later. `None` when no slot
+    /// does and something is left.
     #[must_use]
     pub fn predicted_end(&self) -> Option<Time> {
         let waiting = self.waiting_work();
@@ -281,6 +290,9 @@ impl Farm {
             };
             let remaining = self.remaining(slot);
             latest = latest.max(remaining);
+            if !self.takes(slot) {
+                continue;
+            }
             reaches.push(super::share::Reach {
                 ready: remaining + load,
                 speed: self.speed(slot),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use crate::event::{Action, Event, SendReason};
+use crate::event::{Action, Event, SendReason, StopReason};
 use crate::ids::{SegmentId, SlotId, TaskId};
 
 /// A rule that was broken.
@@ -22,6 +22,28 @@ pub enum Violation {
         first: SegmentId,
         /// What was sent.
         second: SegmentId,
+    },
+    /// A slot was given a segment while it was closed.
+    #[error("slot {slot} got segment {segment} and is closed")]
+    SlotClosed {
+        /// The slot.
+        slot: SlotId,
+        /// What was sent.
+        segment: SegmentId,
+    },
+    /// A slot was given a segment while its host was silent.
+    #[error("slot {slot} got segment {segment}, and its host is silent")]
+    HostSilent {
+        /// The slot.
+        slot: SlotId,
+        /// What was sent.
+        segment: SegmentId,
+    },
+    /// A segment was stopped for taking too long while nobody could tell how far it is.
+    #[error("segment {segment} was stopped as overdue, and its host is silent")]
+    LimitInSilence {
+        /// The segment.
+        segment: SegmentId,
     },
     /// A segment's number does not grow.
     #[error("segment {segment} came after a higher number")]
@@ -83,6 +105,10 @@ pub struct Auditor {
     /// Running segments with their slot and the tasks they have.
     running: BTreeMap<SegmentId, (SlotId, BTreeSet<TaskId>)>,
     slots: BTreeMap<SlotId, SegmentId>,
+    /// Slots that are closed.
+    closed: BTreeSet<SlotId>,
+    /// Slots of hosts that are silent.
+    silent: BTreeSet<SlotId>,
     /// Segments that were sent as copies: their task may run once more elsewhere.
     copies: BTreeSet<SegmentId>,
     /// Pictures that were offered and not yet used.
@@ -111,6 +137,8 @@ impl Auditor {
             tasks: states,
             running: BTreeMap::new(),
             slots: BTreeMap::new(),
+            closed: BTreeSet::new(),
+            silent: BTreeSet::new(),
             copies: BTreeSet::new(),
             pictures: BTreeSet::new(),
             last: None,
@@ -118,14 +146,28 @@ impl Auditor {
         }
     }
 
-    /// The farm was told something. `lost` are the slots of a host that is lost or new.
-    pub fn told(&mut self, event: &Event, lost: impl Iterator<Item = SlotId>) {
-        for slot in lost {
-            if let Some(segment) = self.slots.remove(&slot) {
-                self.running.remove(&segment);
-            }
-        }
+    /// The farm was told something. `of_host` are the slots of the host that it is told of, if the
+    /// event names one.
+    pub fn told(&mut self, event: &Event, of_host: impl Iterator<Item = SlotId>) {
         match *event {
+            Event::HostUp { .. } | Event::HostLost { .. } => {
+                for slot in of_host {
+                    self.silent.remove(&slot);
+                    if let Some(segment) = self.slots.remove(&slot) {
+                        self.running.remove(&segment);
+                    }
+                }
+            }
+            Event::HostSilent { .. } => self.silent.extend(of_host),
+            Event::HostHeard { .. } => of_host.for_each(|slot| {
+                self.silent.remove(&slot);
+            }),
+            Event::SlotClosed { slot } => {
+                self.closed.insert(slot);
+            }
+            Event::SlotOpened { slot } => {
+                self.closed.remove(&slot);
+            }
             Event::Rendered { segment, task, .. } => {
                 self.pictures.insert((task, segment));
                 self.release(segment, task);
@@ -138,9 +180,7 @@ impl Auditor {
                     self.slots.remove(&slot);
                 }
             }
-            Event::HostUp { .. }
-            | Event::HostLost { .. }
-            | Event::SlotCooled { .. }
+            Event::SlotCooled { .. }
             | Event::Loaded { .. }
             | Event::TaskBegun { .. }
             | Event::Kept { .. }
@@ -181,12 +221,15 @@ impl Auditor {
                 let tasks = leases.iter().map(|(task, _)| *task).collect();
                 self.sent(*segment, *slot, tasks)
             }
-            Action::Cut { segment, .. } | Action::Stop { segment, .. } => {
-                let running = self.running.contains_key(segment);
-                let segment = *segment;
-                running
-                    .then_some(())
-                    .ok_or(Violation::NotRunning { segment })
+            Action::Cut { segment, .. } => self.slot_of(*segment).map(|_| ()),
+            Action::Stop { segment, reason } => {
+                let slot = self.slot_of(*segment)?;
+                let overdue =
+                    matches!(reason, StopReason::TaskLimit { .. } | StopReason::LoadLimit);
+                if overdue && self.silent.contains(&slot) {
+                    return Err(Violation::LimitInSilence { segment: *segment });
+                }
+                Ok(())
             }
             Action::Commit { segment, task } => self.commit(*segment, *task),
             Action::Discard { segment, task } => {
@@ -209,6 +252,13 @@ impl Auditor {
         }
     }
 
+    fn slot_of(&self, segment: SegmentId) -> Result<SlotId, Violation> {
+        let running = self.running.get(&segment);
+        running
+            .map(|(slot, _)| *slot)
+            .ok_or(Violation::NotRunning { segment })
+    }
+
     fn sent(
         &mut self,
         segment: SegmentId,
@@ -219,6 +269,12 @@ impl Auditor {
             return Err(Violation::NumberUsed { segment });
         }
         self.last = Some(segment);
+        if self.closed.contains(&slot) {
+            return Err(Violation::SlotClosed { slot, segment });
+        }
+        if self.silent.contains(&slot) {
+            return Err(Violation::HostSilent { slot, segment });
+        }
         if let Some(first) = self.slots.insert(slot, segment) {
             return Err(Violation::SlotTaken {
                 slot,
@@ -308,7 +364,7 @@ impl Auditor {
 mod tests {
     use super::*;
     use crate::event::Outcome;
-    use crate::ids::Attempt;
+    use crate::ids::{Attempt, HostId};
     use crate::time::Span;
 
     const ONE: SegmentId = SegmentId(1);
@@ -374,6 +430,43 @@ mod tests {
             auditor.wanted(&send(SegmentId(2), 0)),
             Err(Violation::SlotTaken { .. })
         ));
+    }
+
+    #[test]
+    fn a_segment_for_a_closed_or_silent_slot_is_seen() {
+        let mut auditor = Auditor::new(1, &[]);
+        let slot = SlotId(0);
+        auditor.told(&Event::SlotClosed { slot }, std::iter::empty());
+        assert!(matches!(
+            auditor.wanted(&send(ONE, 0)),
+            Err(Violation::SlotClosed { .. })
+        ));
+        auditor.told(&Event::SlotOpened { slot }, std::iter::empty());
+        let host = HostId(0);
+        auditor.told(&Event::HostSilent { host }, std::iter::once(slot));
+        assert!(matches!(
+            auditor.wanted(&send(SegmentId(2), 0)),
+            Err(Violation::HostSilent { .. })
+        ));
+        auditor.told(&Event::HostHeard { host }, std::iter::once(slot));
+        auditor.wanted(&send(SegmentId(3), 0)).unwrap();
+    }
+
+    #[test]
+    fn a_limit_that_runs_in_silence_is_seen() {
+        let mut auditor = Auditor::new(1, &[]);
+        auditor.wanted(&send(ONE, 0)).unwrap();
+        let host = HostId(0);
+        auditor.told(&Event::HostSilent { host }, std::iter::once(SlotId(0)));
+        let stop = |reason| Action::Stop {
+            segment: ONE,
+            reason,
+        };
+        assert_eq!(
+            auditor.wanted(&stop(StopReason::LoadLimit)),
+            Err(Violation::LimitInSilence { segment: ONE })
+        );
+        auditor.wanted(&stop(StopReason::Cancel)).unwrap();
     }
 
     #[test]

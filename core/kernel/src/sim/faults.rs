@@ -42,6 +42,22 @@ pub struct Faults {
     pub host_absent: f64,
     /// A lost host goes on for itself, and what it renders is told of later.
     pub host_goes_on: f64,
+    /// A slot is closed for a while; each may be, several times.
+    pub slot_closes: f64,
+    /// Longest time that it stays closed.
+    pub closed_max: Span,
+    /// The connection to a host is lost for a while; each may be, several times.
+    pub host_falls_silent: f64,
+    /// Longest time that it is silent.
+    pub silent_max: Span,
+    /// A silent host breaks down, or comes up anew, before it is heard again.
+    pub silence_breaks: f64,
+    /// A host like one that is there joins; once for each at most.
+    pub host_joins: f64,
+    /// A host leaves: its slots are closed, and once they have run empty it is lost for good.
+    pub host_leaves: f64,
+    /// How long after the start slots are closed, and hosts fall silent, join and leave.
+    pub unrest: Span,
     /// Longest time that a message takes.
     pub message_s_max: f64,
     /// The user stops the job after so many seconds; 0 = never.
@@ -86,6 +102,14 @@ impl Faults {
             message_s_max: task.as_secs_f64() * some(0.5),
             drain_after_s: task.as_secs_f64() * some(40.0),
             cancel_after_s: task.as_secs_f64() * some(40.0),
+            slot_closes: some(0.5),
+            closed_max: task.times(8),
+            host_falls_silent: some(0.5),
+            silent_max: task.times(15),
+            silence_breaks: some(0.5),
+            host_joins: some(0.7),
+            host_leaves: some(0.5),
+            unrest: task.times(30),
         }
     }
 }

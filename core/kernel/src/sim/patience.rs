@@ -13,7 +13,7 @@
 use thiserror::Error;
 
 use crate::Farm;
-use crate::farm::{Phase, SlotView};
+use crate::farm::{Phase, Presence, SlotView};
 use crate::ids::{LayerId, SlotId, TaskId};
 use crate::time::{Span, Time};
 
@@ -55,17 +55,26 @@ pub(super) struct Patience {
     /// What each layer is owed.
     owed: Vec<Option<Owed>>,
     limit: Span,
+    message: Span,
 }
 
 impl Patience {
     /// For a world in which no message takes longer than this.
     pub fn new(farm: &Farm, message: Span) -> Patience {
-        let job = farm.job();
-        let interval = job.pace().dispatch_interval;
-        Patience {
-            owed: vec![None; job.layers().len()],
-            limit: interval.times(farm.slots().count() as u64 + 1) + message.times(CUT_MESSAGES),
-        }
+        let mut patience = Patience {
+            owed: vec![None; farm.job().layers().len()],
+            limit: Span::ZERO,
+            message,
+        };
+        patience.count_slots(farm);
+        patience
+    }
+
+    /// To be asked when a host has joined: more slots have their turn.
+    pub fn count_slots(&mut self, farm: &Farm) {
+        let turns = farm.slots().count() as u64 + 1;
+        let interval = farm.job().pace().dispatch_interval;
+        self.limit = interval.times(turns) + self.message.times(CUT_MESSAGES);
     }
 
     /// To be asked when the farm wants nothing more at this moment.
@@ -113,14 +122,22 @@ impl Patience {
         };
         let mut idle = None;
         for slot in farm.slots().filter(able) {
+            let host = farm.host(farm.host_of(slot));
+            let takes = farm.is_open(slot) && host.presence == Presence::Up;
             match farm.slot(slot) {
                 SlotView::Away => {}
                 SlotView::Idle { .. } => {
-                    if farm.host(farm.host_of(slot)).rest_until.is_none() {
+                    if takes && host.rest_until.is_none() {
                         idle = Some(slot);
                     }
                 }
-                SlotView::Loading { .. } | SlotView::Rendering { .. } => return None,
+                SlotView::Loading { .. } | SlotView::Rendering { .. } => {
+                    // A slot that takes nothing more is nothing to wait for, unless it has a part
+                    // of what has to stay together.
+                    if takes || undivided {
+                        return None;
+                    }
+                }
             }
         }
         idle.map(|slot| (task, slot))

@@ -3,6 +3,7 @@
 mod machines;
 #[cfg(test)]
 mod tests;
+mod unrest;
 
 use super::clock::Clock;
 use super::patience::Patience;
@@ -42,6 +43,20 @@ enum Happening {
     HostUp(HostId),
     /// A host breaks down; void when it has come up anew since.
     HostDown { host: HostId, ups: u32 },
+    /// A slot is closed until then.
+    Close { slot: SlotId, until: Time },
+    /// It is opened again; void when its host leaves.
+    Open(SlotId),
+    /// The connection to a host is lost for so long.
+    Silence { host: HostId, lasts: Span },
+    /// A silence ends otherwise than by the host being heard; void when it has ended already.
+    Break { host: HostId, silence: u32 },
+    /// A silent host is heard again; void when the silence ended otherwise.
+    Heard { host: HostId, silence: u32 },
+    /// A host like this one joins.
+    Join(HostId),
+    /// A host is to leave, and does as soon as its slots have run empty.
+    Leave(HostId),
 }
 /// End of a segment that has none yet.
 const OPEN: Time = Time::from_micros(u64::MAX);
@@ -95,6 +110,10 @@ impl Runner {
                 slots_used: 0,
                 cuts: 0,
                 copies: 0,
+                closings: 0,
+                silences: 0,
+                joins: 0,
+                leaves: 0,
                 committed: 0,
                 given_up: 0,
                 events: 0,
@@ -164,6 +183,7 @@ impl Runner {
                 self.clock.push(Time::ZERO + late, Happening::HostUp(host));
             }
         }
+        self.plan_unrest();
         if faults.drain_after_s > 0.0 {
             let at = Time::from_secs_f64(faults.drain_after_s);
             self.clock.push(at, Happening::Told(Event::Drain));
@@ -250,7 +270,11 @@ impl Runner {
                 }
             }
             Event::HostLost { host, .. } | Event::HostUp { host } => self.end_traces(host),
-            Event::SlotCooled { .. }
+            Event::HostSilent { .. }
+            | Event::HostHeard { .. }
+            | Event::SlotClosed { .. }
+            | Event::SlotOpened { .. }
+            | Event::SlotCooled { .. }
             | Event::Loaded { .. }
             | Event::TaskBegun { .. }
             | Event::CommitFailed { .. }
@@ -261,11 +285,14 @@ impl Runner {
             | Event::Tick => {}
         }
         if let Some(auditor) = &mut self.auditor {
-            let lost = match event {
-                Event::HostLost { host, .. } | Event::HostUp { host } => Some(host),
+            let host = match event {
+                Event::HostLost { host, .. }
+                | Event::HostUp { host }
+                | Event::HostSilent { host }
+                | Event::HostHeard { host } => Some(host),
                 _ => None,
             };
-            let slots = lost.map(|host| self.farm.slots_of(host));
+            let slots = host.map(|host| self.farm.slots_of(host));
             auditor.told(&event, slots.into_iter().flatten());
         }
         self.farm.handle(self.now, &event);
@@ -361,6 +388,13 @@ impl Runner {
                     self.host_down(host);
                 }
             }
+            Happening::Close { slot, until } => self.close_slot(slot, until),
+            Happening::Open(slot) => self.open_slot(slot),
+            Happening::Silence { host, lasts } => self.silence(host, lasts),
+            Happening::Break { host, silence } => self.break_silence(host, silence),
+            Happening::Heard { host, silence } => self.heard(host, silence),
+            Happening::Join(like) => self.join(like),
+            Happening::Leave(host) => self.leave(host),
         }
     }
 
@@ -426,7 +460,7 @@ impl Runner {
             Action::Cut { segment, keep } => {
                 self.trace.cuts += 1;
                 if let Some(slot) = self.traced(segment).map(|traced| traced.slot) {
-                    let at = self.now + self.delay();
+                    let at = self.departure(slot);
                     let cut = Happening::Cut {
                         slot,
                         segment,
@@ -437,7 +471,7 @@ impl Runner {
             }
             Action::Stop { segment, reason } => {
                 if let Some(slot) = self.traced(segment).map(|traced| traced.slot) {
-                    let at = self.now + self.delay();
+                    let at = self.departure(slot);
                     let stop = Happening::Stop {
                         slot,
                         segment,

@@ -44,6 +44,14 @@ pub struct Trace {
     pub cuts: u32,
     /// How many late tasks were tried on a second slot.
     pub copies: u32,
+    /// How often a slot was closed, a host that leaves excepted.
+    pub closings: u32,
+    /// How often a host fell silent.
+    pub silences: u32,
+    /// How many hosts joined.
+    pub joins: u32,
+    /// How many hosts left.
+    pub leaves: u32,
     /// Tasks in their place at the end.
     pub committed: u32,
     /// Tasks given up.

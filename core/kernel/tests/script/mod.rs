@@ -7,7 +7,7 @@ use framewright_kernel::Farm;
 use framewright_kernel::event::{Action, Event, Fault, Outcome};
 use framewright_kernel::frames::Frame;
 use framewright_kernel::hosts::HostSpec;
-use framewright_kernel::ids::{HostId, LayerId, SegmentId, TaskId};
+use framewright_kernel::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
 use framewright_kernel::job::{After, Costs, Job, JobSpec, LayerSpec, Scope, TaskSpec};
 use framewright_kernel::policy::{Limits, Pace, Policy};
 use framewright_kernel::sim::Auditor;
@@ -77,12 +77,15 @@ impl Script {
     }
 
     fn handle(&mut self, event: Event) {
-        let lost = match event {
-            Event::HostLost { host, .. } | Event::HostUp { host } => Some(host),
+        let named = match event {
+            Event::HostLost { host, .. }
+            | Event::HostUp { host }
+            | Event::HostSilent { host }
+            | Event::HostHeard { host } => Some(host),
             _ => None,
         };
-        let lost = lost.filter(|host| (host.0 as usize) < self.farm.hosts().count());
-        let slots = lost.map(|host| self.farm.slots_of(host));
+        let named = named.filter(|host| (host.0 as usize) < self.farm.hosts().count());
+        let slots = named.map(|host| self.farm.slots_of(host));
         let known = |task: TaskId| task.0 < self.farm.job().task_count();
         let audited = match event {
             // The auditor takes commits at their word; these are made up by a test.
@@ -128,6 +131,28 @@ impl Script {
     pub fn lose(&mut self, host: u32, for_good: bool) {
         let host = HostId(host);
         self.tell(Event::HostLost { host, for_good });
+    }
+
+    pub fn close(&mut self, slot: u32) {
+        self.tell(Event::SlotClosed { slot: SlotId(slot) });
+    }
+
+    pub fn open(&mut self, slot: u32) {
+        self.tell(Event::SlotOpened { slot: SlotId(slot) });
+    }
+
+    pub fn silence(&mut self, host: u32) {
+        self.tell(Event::HostSilent { host: HostId(host) });
+    }
+
+    pub fn hear(&mut self, host: u32) {
+        self.tell(Event::HostHeard { host: HostId(host) });
+    }
+
+    pub fn join(&mut self, spec: HostSpec) -> u32 {
+        let host = self.farm.join(self.now, spec);
+        self.drain();
+        host.0
     }
 
     pub fn begin(&mut self, segment: u64, task: u32) {

@@ -180,6 +180,38 @@ fn after(said: &str) -> String {
 }
 
 impl Obstacle {
+    /// Whether it stays until somebody does something about it.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::KeyUnknown
+            | Self::KeyChanged
+            | Self::Denied { .. }
+            | Self::AsksPassword { .. }
+            | Self::ShellEnded { .. }
+            | Self::Noise
+            | Self::NoHome
+            | Self::NotWritable { .. }
+            | Self::NoExec { .. }
+            | Self::OtherMachine { .. }
+            | Self::OtherLibc { .. }
+            | Self::WontRun { .. }
+            | Self::NotInstalled { .. }
+            | Self::Options { .. }
+            | Self::NoProgram { .. } => true,
+            Self::Unresolved { .. }
+            | Self::Refuses { .. }
+            | Self::Unreachable { .. }
+            | Self::Mute
+            | Self::Crowded { .. }
+            | Self::ShellHangs { .. }
+            | Self::DiskFull { .. }
+            | Self::Damaged { .. }
+            | Self::Interrupted { .. }
+            | Self::Other { .. } => false,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {

@@ -104,6 +104,10 @@ pub enum Hold {
     },
     /// Its layer is sent whole, and another segment of it is not over.
     UndividedRuns,
+    /// Every slot that may take it is closed.
+    Closed,
+    /// Every slot that may take it is closed or on a host that is silent, at least one the latter.
+    Silent,
 }
 
 /// A task in a slot's hands.
@@ -205,10 +209,14 @@ pub enum HostReason {
     },
     /// It has not answered yet.
     NotUp,
+    /// The connection to it is lost for now; what it has it goes on with.
+    Silent,
     /// It was lost, and may come back.
     Lost,
     /// It is lost for good.
     Gone,
+    /// All its slots are closed.
+    Closed,
     /// Too much failed there.
     Rests {
         /// It gets nothing before.

@@ -15,6 +15,13 @@ pub(super) struct SimHost {
     pub ups: u32,
     /// Messages of one host arrive in their order.
     pub last_message: Time,
+    /// Nothing reaches it before.
+    pub silent_until: Time,
+    /// Counts its silences.
+    pub silences: u32,
+    /// Whether it is to leave, or has left.
+    pub leaves: bool,
+    pub left: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -285,6 +292,9 @@ impl Runner {
 
     pub(super) fn host_up(&mut self, host: HostId) {
         let state = &mut self.hosts[host.index()];
+        if state.left {
+            return;
+        }
         state.up = true;
         state.ups += 1;
         let ups = state.ups;
