@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use framewright_core::adapters::adapter_host_main;
+use framewright_worker::freight::{DepotEnd, depot_main};
 use framewright_worker::{Farewell, WorkerError, WorkerOptions, watch_main};
 
 use crate::args::low::Format;
@@ -24,6 +25,7 @@ pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
     match words.get(1)?.to_str()? {
         "worker" => Some(worker("worker", rest, framewright_worker::worker_main)),
         DETACHED => Some(worker(DETACHED, rest, framewright_worker::detached_main)),
+        "freight" => Some(freight(rest)),
         WATCH => Some(watch(rest)),
         "adapter-host" => Some(adapter_host_main(rest)),
         "stub-render" => Some(stub_render::main(rest.iter().cloned())),
@@ -96,6 +98,34 @@ fn worker(name: &str, rest: &[OsString], serve: Serve) -> ExitCode {
         }
     };
     exit.into()
+}
+
+/// The depot of a host. Like the worker it takes no words.
+fn freight(rest: &[OsString]) -> ExitCode {
+    if let Some(word) = rest.first() {
+        let message = format!(
+            "freight takes no arguments, but got {}",
+            word.to_string_lossy()
+        );
+        return failed(Presentable::usage(message));
+    }
+    let (stdin, stdout) = match framewright_worker::claim_stdio() {
+        Ok(ends) => ends,
+        Err(error) => {
+            return failed(Presentable::fault(format!(
+                "the depot cannot take its link: {error}"
+            )));
+        }
+    };
+    match depot_main(stdin, stdout) {
+        DepotEnd::Bye | DepotEnd::ControllerGone => Exit::Done.into(),
+        DepotEnd::Refused { why } => failed(Presentable::fault(format!(
+            "the depot refused its controller: {why}"
+        ))),
+        DepotEnd::Garbled { why } => failed(Presentable::fault(format!(
+            "the depot cannot understand its controller: {why}"
+        ))),
+    }
 }
 
 /// Says it where the launcher's messages go; stdout belongs to the protocol.

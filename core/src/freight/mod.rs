@@ -20,8 +20,16 @@
 //! touching assets.
 
 mod client;
+mod connect;
+mod fetching;
 pub mod hashes;
+mod load;
+mod pace;
 pub mod package;
+mod session;
+mod squeeze;
+mod staging;
+mod unload;
 
 use std::path::PathBuf;
 use std::sync::Arc;

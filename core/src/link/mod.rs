@@ -21,7 +21,9 @@ mod pump;
 mod ssh;
 
 pub use launch::{Errand, Launcher};
+pub(crate) use launch::{Launched, launch};
 pub use open::{LinkError, LinkSpec, open};
+pub(crate) use pump::StderrTail;
 pub use ssh::{Obstacle, SshHost};
 
 use framewright_kernel::ids::HostId;

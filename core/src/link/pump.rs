@@ -183,7 +183,7 @@ impl StderrTail {
     }
 
     /// `: last line` where there is one. Waits a moment for words still on their way.
-    pub(super) async fn as_suffix(&self) -> String {
+    pub(crate) async fn as_suffix(&self) -> String {
         let words = self.last_words().await;
         let last = words.last();
         last.map_or_else(String::new, |line| format!(": {line}"))

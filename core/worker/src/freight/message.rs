@@ -289,9 +289,7 @@ pub enum FromDepot {
     Data {
         /// Which.
         read: ReadId,
-        /// Whether they are a zstd frame.
-        zstd: bool,
-        /// At most [`PIECE_BYTES_MAX`], also when unpacked.
+        /// At most [`PIECE_BYTES_MAX`].
         data: ByteBuf,
     },
     /// A file was sent to its end.
