@@ -67,6 +67,51 @@ fn test_hosts_are_machines_of_their_own() {
     assert!(farm.host(0).home().join("more").exists());
 }
 
+/// Nothing of a farm outlives its test, not even one that is killed.
+#[test]
+fn a_farm_goes_down_with_a_test_that_is_killed() {
+    const ME: &str = "a_farm_goes_down_with_a_test_that_is_killed";
+    const WHERE: &str = "FRAMEWRIGHT_TEST_FARM_NOTE";
+    if let Some(note) = std::env::var_os(WHERE) {
+        // The one that will be killed.
+        let farm = Farm::up(1).expect("its parent had one");
+        let known = farm.known_hosts();
+        fs::write(note, known.display().to_string() + "\n").expect("our own folder");
+        loop {
+            std::thread::park();
+        }
+    }
+    let Some(farm) = Farm::up(1) else { return };
+    drop(farm);
+    let desk = support::Desk::new();
+    let note = desk.work().join("note");
+    let mut command = desk.command(std::env::current_exe().expect("a test has one"));
+    command.args(["--exact", ME]).env(WHERE, &note);
+    let child = support::Running::start(command);
+    let read = || {
+        let text = fs::read_to_string(&note).ok()?;
+        text.strip_suffix('\n').map(PathBuf::from)
+    };
+    let known = support::poll(support::LONG, read).expect("it has a farm");
+    let folder = known.parent().expect("a folder").to_owned();
+    let tag = folder.display().to_string();
+    let wires = |kind: &str| fs::read_to_string(folder.join("fw1").join(kind)).ok();
+    let (netns, veth) = (wires("netns"), wires("veth"));
+    child.signal(rustix::process::Signal::KILL);
+    let gone = support::poll(support::LONG, || {
+        let left = folder.exists()
+            || !support::processes_with("FRAMEWRIGHT_TEST_FARM", &tag).is_empty()
+            || netns
+                .iter()
+                .any(|name| PathBuf::from("/run/netns").join(name).exists())
+            || veth
+                .iter()
+                .any(|name| PathBuf::from("/sys/class/net").join(name).exists());
+        (!left).then_some(())
+    });
+    assert!(gone.is_some(), "{folder:?}, {netns:?} or {veth:?} is left");
+}
+
 /// The one program that lies in a host's cache folder.
 #[track_caller]
 fn cached(host: &Host) -> PathBuf {
@@ -249,6 +294,22 @@ fn another_kind_of_machine_is_named_with_the_way_out() {
             .read_dir()
             .expect("a folder")
             .any(|entry| { entry.expect("an entry").path().join("framewright").exists() })
+    );
+}
+
+#[test]
+fn a_machine_without_ssh_says_so_and_what_to_install() {
+    let desk = support::Desk::new();
+    let scene = support::small_scene(&desk, "shot", "frames = \"1-2\"\n");
+    let farm = "[[host]]\nname = \"n1\"\nlink = \"ssh\"\naddress = \"n1\"\nslots = 1\n";
+    desk.file("farm.toml", farm);
+    let mut command = desk.framewright(["render", scene.as_str(), "--hosts", "farm.toml"]);
+    command.env("PATH", desk.work());
+    let ended = support::finish(command, support::LONG).expect_code(3);
+    assert!(ended.stderr.contains("cannot start `ssh`"), "{ended:#?}");
+    assert!(
+        ended.stderr.contains("(install the OpenSSH client"),
+        "{ended:#?}"
     );
 }
 
