@@ -2,10 +2,11 @@
 
 #[path = "ssh_link/reach.rs"]
 mod reach;
+#[path = "ssh_link/refusals.rs"]
+mod refusals;
 mod support;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use reach::{Asked, ask, refusal};
@@ -64,6 +65,51 @@ fn test_hosts_are_machines_of_their_own() {
     );
     farm.host_mut(0).boot();
     assert!(farm.host(0).home().join("more").exists());
+}
+
+/// Nothing of a farm outlives its test, not even one that is killed.
+#[test]
+fn a_farm_goes_down_with_a_test_that_is_killed() {
+    const ME: &str = "a_farm_goes_down_with_a_test_that_is_killed";
+    const WHERE: &str = "FRAMEWRIGHT_TEST_FARM_NOTE";
+    if let Some(note) = std::env::var_os(WHERE) {
+        // The one that will be killed.
+        let farm = Farm::up(1).expect("its parent had one");
+        let known = farm.known_hosts();
+        fs::write(note, known.display().to_string() + "\n").expect("our own folder");
+        loop {
+            std::thread::park();
+        }
+    }
+    let Some(farm) = Farm::up(1) else { return };
+    drop(farm);
+    let desk = support::Desk::new();
+    let note = desk.work().join("note");
+    let mut command = desk.command(std::env::current_exe().expect("a test has one"));
+    command.args(["--exact", ME]).env(WHERE, &note);
+    let child = support::Running::start(command);
+    let read = || {
+        let text = fs::read_to_string(&note).ok()?;
+        text.strip_suffix('\n').map(PathBuf::from)
+    };
+    let known = support::poll(support::LONG, read).expect("it has a farm");
+    let folder = known.parent().expect("a folder").to_owned();
+    let tag = folder.display().to_string();
+    let wires = |kind: &str| fs::read_to_string(folder.join("fw1").join(kind)).ok();
+    let (netns, veth) = (wires("netns"), wires("veth"));
+    child.signal(rustix::process::Signal::KILL);
+    let gone = support::poll(support::LONG, || {
+        let left = folder.exists()
+            || !support::processes_with("FRAMEWRIGHT_TEST_FARM", &tag).is_empty()
+            || netns
+                .iter()
+                .any(|name| PathBuf::from("/run/netns").join(name).exists())
+            || veth
+                .iter()
+                .any(|name| PathBuf::from("/sys/class/net").join(name).exists());
+        (!left).then_some(())
+    });
+    assert!(gone.is_some(), "{folder:?}, {netns:?} or {veth:?} is left");
 }
 
 /// The one program that lies in a host's cache folder.
@@ -163,13 +209,8 @@ fn login_shells_that_are_no_posix_shells_and_print_banners_are_fine() {
         let Some(farm) = Farm::with(1, &setup) else {
             return;
         };
-        let start = farm.host(0).home().join(start);
-        fs::create_dir_all(start.parent().expect("a folder")).expect("our own disk");
-        fs::write(
-            &start,
-            "echo Welcome to the farm, do not FRAMEWRIGHT here!\necho ok\n",
-        )
-        .expect("our own disk");
+        let banner = "echo Welcome to the farm, do not FRAMEWRIGHT here!\necho ok\n";
+        farm.host(0).file(start, banner, 0o644);
         for _ in 0..2 {
             ask(&Asked::of(&farm, 0)).unwrap_or_else(|error| panic!("{shell}: {error}"));
         }
@@ -204,19 +245,20 @@ fn an_installed_program_is_used_as_it_is() {
     );
 }
 
+/// Puts a program of the user's own first on a host's PATH.
+fn fake(host: &Host, name: &str, text: &str) {
+    host.file(".bashrc", "PATH=$HOME/bin:$PATH\nexport PATH\n", 0o644);
+    host.file(
+        &format!("bin/{name}"),
+        &format!("#!/bin/sh\n{text}\n"),
+        0o755,
+    );
+}
+
 #[test]
 fn another_kind_of_machine_is_named_with_the_way_out() {
     let Some(farm) = Farm::up(1) else { return };
-    // Programs of the user's own come first on such a PATH.
-    let bin = farm.host(0).home().join("bin");
-    fs::create_dir_all(&bin).expect("our own disk");
-    let fake = |name: &str, text: &str| {
-        let path = bin.join(name);
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("our own disk");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("our own file");
-    };
-    let start = "PATH=$HOME/bin:$PATH\nexport PATH\n";
-    fs::write(farm.host(0).home().join(".bashrc"), start).expect("our own disk");
+    let fake = |name: &str, text: &str| fake(farm.host(0), name, text);
     fake(
         "uname",
         "case $1 in -m) echo riscv64;; -s) echo Linux;; *) echo fw1;; esac",
@@ -230,7 +272,7 @@ fn another_kind_of_machine_is_named_with_the_way_out() {
         refused.contains("hint: build the same version there"),
         "{refused}"
     );
-    fs::remove_file(bin.join("uname")).expect("our own file");
+    fs::remove_file(farm.host(0).home().join("bin/uname")).expect("our own file");
     fake("getconf", "echo glibc 2.5");
     let refused = refusal(&Asked::of(&farm, 0));
     assert!(
@@ -253,4 +295,36 @@ fn another_kind_of_machine_is_named_with_the_way_out() {
             .expect("a folder")
             .any(|entry| { entry.expect("an entry").path().join("framewright").exists() })
     );
+}
+
+#[test]
+fn a_machine_without_ssh_says_so_and_what_to_install() {
+    let desk = support::Desk::new();
+    let scene = support::small_scene(&desk, "shot", "frames = \"1-2\"\n");
+    let farm = "[[host]]\nname = \"n1\"\nlink = \"ssh\"\naddress = \"n1\"\nslots = 1\n";
+    desk.file("farm.toml", farm);
+    let mut command = desk.framewright(["render", scene.as_str(), "--hosts", "farm.toml"]);
+    command.env("PATH", desk.work());
+    let ended = support::finish(command, support::LONG).expect_code(3);
+    assert!(ended.stderr.contains("cannot start `ssh`"), "{ended:#?}");
+    assert!(
+        ended.stderr.contains("(install the OpenSSH client"),
+        "{ended:#?}"
+    );
+}
+
+/// Where namespaces cannot be had, the same holds.
+#[test]
+fn loopback_hosts_are_reached_alike() {
+    let setup = Setup {
+        loopback: true,
+        ..Setup::default()
+    };
+    let Some(farm) = Farm::with(2, &setup) else {
+        return;
+    };
+    for index in 0..2 {
+        ask(&Asked::of(&farm, index)).expect("it is reached");
+        cached(farm.host(index));
+    }
 }

@@ -82,6 +82,9 @@ async fn one(asked: Asked) -> Result<WorkerHello, LinkError> {
         slots: 1,
         scratch_root: "/tmp/framewright-reach".to_owned(),
         grace: Duration::ZERO,
+        fence: 0,
+        lost_after: Duration::ZERO,
+        leased: false,
         heartbeat: Duration::from_secs(1),
         deadline: asked.deadline,
     };

@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::open::LinkError;
+use super::open::{LinkError, end_command};
 use super::pump::StderrTail;
 use super::ssh::{Cut, Obstacle, SshHost, Talk};
 use crate::request::{HostEntry, LinkKind};
@@ -27,8 +27,6 @@ const TURN_MAX: Duration = Duration::from_secs(3);
 const TRIES_MAX: u32 = 6;
 /// Pause before the second attempt; doubled each time, and up to twice as long by chance.
 const PAUSE: Duration = Duration::from_millis(150);
-/// How long a command whose output ended may take to end itself.
-const END_MAX: Duration = Duration::from_secs(2);
 
 static CONNECTS: Semaphore = Semaphore::const_new(CONNECTS_MAX);
 
@@ -68,7 +66,8 @@ pub enum Launcher {
 
 impl Launcher {
     /// How a host of the farm is reached. `executable`: our own. A command of the user's leads to
-    /// whatever it leads to; `errand` is only heard where we say what runs.
+    /// `framewright worker`, by contract; where that is its last word, another errand takes the
+    /// word's place.
     #[must_use]
     pub fn new(entry: &HostEntry, executable: &Path, errand: Errand) -> Self {
         match &entry.link {
@@ -76,7 +75,7 @@ impl Launcher {
                 executable.display().to_string(),
                 errand.command().to_owned(),
             ]),
-            LinkKind::Command(argv) => Self::Command(argv.clone()),
+            LinkKind::Command(argv) => Self::Command(with_errand(argv, errand)),
             LinkKind::Ssh { address, options } => Self::Ssh {
                 host: SshHost {
                     address: address.clone(),
@@ -88,6 +87,19 @@ impl Launcher {
             },
         }
     }
+}
+
+/// A user's command, its last word made another errand's.
+fn with_errand(argv: &[String], errand: Errand) -> Vec<String> {
+    let mut argv = argv.to_vec();
+    if let Some(last) = argv.last_mut() {
+        let end = last.trim_end();
+        let before = end.strip_suffix(Errand::Worker.command());
+        if let Some(before) = before.filter(|text| text.is_empty() || text.ends_with([' ', '\t'])) {
+            *last = format!("{before}{}", errand.command());
+        }
+    }
+    argv
 }
 
 /// A command behind which a program of ours has been given its first bytes.
@@ -184,15 +196,13 @@ async fn obstacle(
     mut launched: Launched,
     patience: Duration,
 ) -> Obstacle {
+    // Its last words are all there when it has ended; one that does not speak is ended.
+    end_command(&mut launched.child, matches!(cut, Cut::Ended)).await;
     let silent = match cut {
         Cut::Obstacle(obstacle) => return obstacle,
         Cut::Silent => true,
         Cut::Ended => false,
     };
-    if !silent {
-        // Its last words are all there when it has ended.
-        let _ = timeout(END_MAX, launched.child.wait()).await;
-    }
     let words = launched.stderr.last_words().await;
     let last = || words.last().cloned().unwrap_or_default();
     match (begun, silent) {
@@ -243,4 +253,27 @@ fn jittered(pause: Duration) -> Duration {
     use std::hash::{BuildHasher as _, Hasher as _};
     let seed = std::hash::RandomState::new().build_hasher().finish();
     pause + pause.mul_f64((seed % 1024) as f64 / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_s_command_takes_its_errand_as_its_last_word() {
+        let of = |words: &[&str]| {
+            let argv: Vec<String> = words.iter().map(ToString::to_string).collect();
+            with_errand(&argv, Errand::Freight).join("|")
+        };
+        assert_eq!(
+            of(&["sh", "-c", "exec framewright worker"]),
+            "sh|-c|exec framewright freight"
+        );
+        assert_eq!(
+            of(&["srun", "framewright", "worker"]),
+            "srun|framewright|freight"
+        );
+        assert_eq!(of(&["reach-worker"]), "reach-worker");
+        assert_eq!(of(&[]), "");
+    }
 }

@@ -113,6 +113,16 @@ impl LinkError {
         }
     }
 
+    /// The sentence, with what to do about it in brackets: for where hints have no place of
+    /// their own.
+    #[must_use]
+    pub fn advised(&self) -> String {
+        match self.hint() {
+            Some(hint) => format!("{self} ({hint})"),
+            None => self.to_string(),
+        }
+    }
+
     /// What to do about it, where more can be said than to try by hand.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

@@ -180,9 +180,9 @@ impl Controller<'_> {
 
     fn on_not_opened(&mut self, host: HostId, error: &LinkError) {
         if error.is_permanent() {
-            self.give_up_host(host, error.to_string());
+            self.give_up_host(host, error.advised());
         } else {
-            self.on_lost(host, error.to_string());
+            self.on_lost(host, error.advised());
         }
     }
 

@@ -97,19 +97,27 @@ impl Host {
             ),
         };
         let folder = self.folder.display();
-        lines.extend([
+        let own = [
             format!("ListenAddress {}", self.at.ip()),
             format!("Port {}", self.at.port()),
             format!("HostKey {folder}/hostkey"),
             "PidFile none".to_owned(),
             format!("AuthorizedKeysFile {}/authorized_keys", farm.display()),
             format!("SetEnv FRAMEWRIGHT_TEST_HOST={} {tag}{home}", self.name),
-            "StrictModes no\nUsePAM no\nUseDNS no\nPrintMotd no\nPrintLastLog no".to_owned(),
-            "PasswordAuthentication no\nKbdInteractiveAuthentication no".to_owned(),
-            "PermitRootLogin yes\nMaxStartups 100:30:200\nLogLevel VERBOSE".to_owned(),
-            "Subsystem sftp internal-sftp\n".to_owned(),
-        ]);
-        fs::write(self.folder.join("sshd_config"), lines.join("\n")).expect("our own folder");
+            "StrictModes no\nUsePAM no\nUseDNS no\nPrintMotd no\nPrintLastLog no\n\
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+             PermitRootLogin yes\nMaxStartups 100:30:200\nLogLevel VERBOSE\n\
+             Subsystem sftp internal-sftp\n"
+                .to_owned(),
+        ]
+        .join("\n");
+        // Of most settings sshd takes the first, of some the last.
+        let key = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+        let taken: BTreeSet<String> = lines.iter().map(|line| key(line)).collect();
+        let own = own.lines().filter(|line| !taken.contains(&key(line)));
+        lines.extend(own.map(str::to_owned));
+        fs::write(self.folder.join("sshd_config"), lines.join("\n") + "\n")
+            .expect("our own folder");
     }
 
     fn write_passwd(&self, shell: &Path) {
@@ -247,6 +255,22 @@ impl Host {
     /// framewright's folder on it, as this machine sees it.
     pub fn cache_root(&self) -> PathBuf {
         self.home().join(".cache/framewright")
+    }
+
+    /// What its sshd wrote about connections.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("sshd.log")).unwrap_or_default()
+    }
+
+    /// Writes a file into the user's home on it; `mode` as for chmod.
+    #[track_caller]
+    pub fn file(&self, path: &str, text: &str, mode: u32) {
+        let path = self.home().join(path);
+        let parent = path.parent().expect("below the home");
+        fs::create_dir_all(parent).expect("our own disk");
+        fs::write(&path, text).expect("our own disk");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(&path, mode).expect("our own file");
     }
 
     /// Lets every packet vanish, both ways, without a word to anybody.

@@ -46,7 +46,7 @@ impl Parcel {
         Ok(Self::new(std::fs::read(executable)?))
     }
 
-    fn new(executable: Vec<u8>) -> Self {
+    pub(super) fn new(executable: Vec<u8>) -> Self {
         let bytes = elf::trimmed(executable);
         Self {
             sha256: hex(&Sha256::digest(&bytes)),

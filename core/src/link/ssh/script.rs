@@ -53,7 +53,118 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+
     use super::*;
+
+    /// What the script needs of a host, apart from what computes hashes.
+    const TOOLS: [&str; 17] = [
+        "sh", "mkdir", "find", "head", "tail", "dd", "df", "uname", "chmod", "ln", "mv", "rm",
+        "ls", "touch", "tr", "id", "cat",
+    ];
+    /// A program that answers as ours does.
+    const PROGRAM: &str =
+        "#!/bin/sh\ncase $1 in --version) echo 1;; *) echo \"ran $1\"; cat;; esac\n";
+    const SHA256: &str = "2b1b8ad3a0b6ee2b0e8ab2a5f0ab5e8ab1a4d7b8ae9e9b3cf0c6f8a5cf9a0000";
+
+    /// Runs it as a login shell would, on a machine that has these tools more.
+    fn run(home: &Path, tools: &[&str], told: &Told<'_>, sent: &str) -> String {
+        let bin = home.join("bin");
+        let _ = std::fs::remove_dir_all(&bin);
+        std::fs::create_dir(&bin).expect("our own folder");
+        for tool in TOOLS.iter().chain(tools) {
+            let found = ["/usr/bin", "/bin"]
+                .map(|folder| Path::new(folder).join(tool))
+                .into_iter()
+                .find(|path| path.exists());
+            symlink(found.expect("a usual tool"), bin.join(tool)).expect("our own folder");
+        }
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", COMMAND])
+            .env_clear()
+            .env("PATH", &bin)
+            .env("HOME", home)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("a shell");
+        let mut stdin = child.stdin.take().expect("piped");
+        let text = line(told) + sent;
+        // One that refuses stops to read.
+        let _ = stdin.write_all(text.as_bytes());
+        drop(stdin);
+        let output = child.wait_with_output().expect("our own child");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn told<'a>(sha256: &'a str, cksum: &'a str) -> Told<'a> {
+        Told {
+            errand: "worker",
+            installed: None,
+            sha256,
+            cksum,
+            first_bytes: 5,
+        }
+    }
+
+    #[test]
+    fn any_tool_that_computes_hashes_will_do() {
+        let parcel = super::super::parcel::Parcel::new(PROGRAM.as_bytes().to_vec());
+        let told = told(&parcel.sha256, &parcel.cksum);
+        for tool in ["sha256sum", "cksum"] {
+            let home = tempfile::tempdir().expect("a temp folder");
+            let sent = format!("firstplain {}\n{PROGRAM}first", PROGRAM.len());
+            let said = run(home.path(), &[tool], &told, &sent);
+            assert!(said.contains("BOOT need|"), "{tool}: {said}");
+            assert!(
+                said.ends_with("\nFRAMEWRIGHT-BOOT go\nran worker\nfirst"),
+                "{tool}: {said}"
+            );
+            let said = run(home.path(), &[tool], &told, "first");
+            assert_eq!(said, "\nFRAMEWRIGHT-BOOT go\nran worker\nfirst", "{tool}");
+            // What does not fit its hash is refused by all of them, and leaves nothing.
+            let program = home
+                .path()
+                .join(".cache/framewright/worker")
+                .join(&parcel.sha256);
+            std::fs::remove_file(program.join("framewright")).expect("it was put there");
+            let bad = sent.replace("--version", "--versiom");
+            let said = run(home.path(), &[tool], &told, &bad);
+            assert!(said.contains("BOOT no|damaged|"), "{tool}: {said}");
+            let left = std::fs::read_dir(&program).expect("a folder").count();
+            assert_eq!(left, 0, "{tool}");
+        }
+    }
+
+    #[test]
+    fn a_user_without_a_home_is_said() {
+        let home = tempfile::tempdir().expect("a temp folder");
+        let nobody = home.path().join("nobody");
+        std::fs::write(&nobody, "#!/bin/sh\necho no-such-user-here\n").expect("our own folder");
+        std::fs::set_permissions(&nobody, std::fs::Permissions::from_mode(0o755)).expect("ours");
+        // `HOME=` and an `id` that knows nobody, by a script in front of the script.
+        let line = line(&told(SHA256, "1 1"));
+        let text = format!("HOME=; id() {{ {}; }}; {line}", nobody.display());
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", COMMAND])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .env_remove("XDG_CACHE_HOME")
+            .spawn()
+            .expect("a shell");
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin.write_all(text.as_bytes()).expect("it reads a line");
+        drop(stdin);
+        let output = child.wait_with_output().expect("our own child");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "\nFRAMEWRIGHT-BOOT no|home|\n"
+        );
+    }
 
     #[test]
     fn the_script_is_one_line_and_the_command_safe_in_any_shell() {
