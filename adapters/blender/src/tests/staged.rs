@@ -235,6 +235,7 @@ fn each_kind_of_file_is_listed_as_it_is_named() {
     let mut wanted: BTreeMap<String, (&str, bool)> = [
         ("outer/outer.blend", "library", true),
         ("inner/inner.blend", "library", false),
+        ("deep/deep.blend", "library", true),
         ("inner/own.png", "image", false),
         ("outer/own.png", "image", false),
         ("tex/beside.png", "image", false),
