@@ -20,4 +20,4 @@ pub mod store;
 
 pub use framewright_kernel::frames;
 pub use framewright_kernel::sim::{Shape, ShapeError};
-pub use framewright_plugin_api::data;
+pub use framewright_plugin_api::{data, paths};

@@ -115,8 +115,14 @@ def save(path):
     bpy.ops.wm.save_as_mainfile(filepath=path, relative_remap=False)
 
 
-def libraries(folder):
-    """outer.blend, which links inner.blend, each with pictures of its own."""
+def libraries(folder, font):
+    """outer.blend, which links inner.blend and, by its absolute path, deep.blend: each with files
+    of its own."""
+    start()
+    deep = os.path.join(folder, "deep/deep.blend")
+    bpy.context.scene.collection.objects.link(letters("deep", "Rg", font))
+    save(deep)
+
     start()
     inner, outer = os.path.join(folder, "inner"), os.path.join(folder, "outer")
     own = load(picture(os.path.join(inner, "own.png"), 41), inner)
@@ -130,11 +136,16 @@ def libraries(folder):
     with bpy.data.libraries.load(os.path.join(inner, "inner.blend"), link=True,
                                  relative=True) as (_, into):
         into.objects = ["inner_own", "inner_far"]
+    with bpy.data.libraries.load(deep, link=True, relative=False) as (_, far):
+        far.objects = ["deep"]
+    for library in bpy.data.libraries:
+        if os.path.basename(library.filepath) == "deep.blend":
+            library.filepath = deep
     own = load(picture(os.path.join(outer, "own.png"), 43), outer)
     group = bpy.data.collections.new("group")
     thing = plane("outer_own", glow("outer_own", own))
     group.objects.link(thing)
-    for linked, place in zip(into.objects, (2.0, 4.0)):
+    for linked, place in zip(into.objects + far.objects, (2.0, 4.0, 5.5)):
         holder = bpy.data.objects.new("holder_" + linked.name, linked.data)
         holder.location = (place, 0.0, 0.0)
         group.objects.link(holder)
@@ -152,7 +163,7 @@ def link_all(grid, folder):
     instance = bpy.data.objects.new("instance", None)
     instance.instance_type, instance.instance_collection = "COLLECTION", into.collections[0]
     grid.place(instance)
-    grid.used += 2
+    grid.used += 3
     local = into.objects[0].override_create()
     grid.place(local)
     local.scale = (0.5, 1.0, 1.0)
@@ -173,13 +184,15 @@ def mesh_cache(grid, folder):
     modifier.frame_start = 1.0
 
 
-def text(grid, font, folder):
-    path = shutil.copy(font, os.path.join(folder, "abs/face.ttf"))
-    curve = bpy.data.curves.new("text", "FONT")
-    curve.body, curve.font, curve.size = "Qg", bpy.data.fonts.load(path), 1.6
-    curve.materials.append(glow("text", colour=(0.9, 0.8, 0.1, 1.0)))
-    thing = grid.place(bpy.data.objects.new("text", curve))
-    thing.location.x -= 0.9
+def letters(name, body, font):
+    curve = bpy.data.curves.new(name, "FONT")
+    curve.body, curve.font, curve.size = body, bpy.data.fonts.load(font), 1.6
+    curve.materials.append(glow(name, colour=(0.9, 0.8, 0.1, 1.0)))
+    return bpy.data.objects.new(name, curve)
+
+
+def text(grid, font):
+    grid.place(letters("text", "Qg", font)).location.x -= 0.9
 
 
 def lamp(grid, folder):
@@ -278,7 +291,8 @@ def fog(name):
 
 
 def shot(folder, font):
-    libraries(folder)
+    font = shutil.copy(font, os.path.join(folder, "abs/face.ttf"))
+    libraries(folder, font)
     scene = start()
     home = os.path.join(folder, "shot")
     path = os.path.join(home, "shot.blend")
@@ -306,7 +320,7 @@ def shot(folder, font):
     grid.plane("packed", glow("packed", packed))
     link_all(grid, folder)
     mesh_cache(grid, folder)
-    text(grid, font, folder)
+    text(grid, font)
     lamp(grid, folder)
     particles(grid)
     if bpy.app.build_options.fluid and bpy.app.build_options.openvdb:

@@ -131,7 +131,12 @@ def _move_font(font, path):
         for key in FONT_KEYS:
             if getattr(curve, key, None) == font:
                 setattr(curve, key, other)
-    font.use_fake_user = False
+    for tree in bpy.data.node_groups:
+        for node in tree.nodes:
+            if getattr(node, "font", None) == font:
+                node.font = other
+    if not bpy.data.user_map(subset={font})[font]:
+        bpy.data.fonts.remove(font)  # its count of users may say otherwise
 
 
 def _counted(block):
@@ -165,7 +170,7 @@ def _modifiers():
                 yield Reference("cache", modifier, library=thing.library)
             elif kind == "OCEAN" and modifier.is_cached:
                 yield Reference("cache", modifier, library=thing.library)
-            elif kind == "MULTIRES" and modifier.is_external:
+            elif kind == "MULTIRES" and getattr(modifier, "is_external", False):
                 yield Reference("cache", modifier, library=thing.library)
             elif kind == "NODES":
                 yield from _node_bakes(modifier, thing.library)

@@ -90,7 +90,7 @@ pub(super) fn reference(scene: &Path, into: &Path, options: &[&str]) {
 }
 
 /// A program that stands in front of Blender.
-fn wrapper(dir: &Path, text: &str) -> String {
+pub(super) fn wrapper(dir: &Path, text: &str) -> String {
     use std::os::unix::fs::PermissionsExt;
     let path = dir.join("blender.sh");
     fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("a script");

@@ -14,7 +14,7 @@ use framewright_plugin_api::data::{Activity, Asset, PathPair, Scene, Task, Verdi
 use serde_json::{Value, json};
 
 use super::bench::{Bench, Ended, nothing};
-use super::real::{inspected, must_not_skip, pixels, reference};
+use super::real::{inspected, must_not_skip, pixels, reference, wrapper};
 
 const FRAMES: [i32; 3] = [1, 2, 3];
 const FONT: &str = "/usr/share/fonts/truetype/dejavu/DejaVuSerif-Bold.ttf";
@@ -184,7 +184,23 @@ fn without_paths_the_first_absolute_name_is_told_as_missing() {
     ended.all(Verdict::Unrenderable, "outer.blend is missing");
 }
 
-/// Of each kind one file, and all that are neither alone nor first of a sequence.
+#[test]
+fn a_blender_in_which_scripts_fail_is_not_left_to_look_in_the_wrong_places() {
+    let Some(studio) = studio() else { return };
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let program = wrapper(
+        dir.path(),
+        "case \"$*\" in *fw_driver.py*) exec blender -b --python-exit-code 90 --python-expr 'raise ValueError';; esac\nexec blender \"$@\"",
+    );
+    let scene = studio.kept().join("shot/shot.blend");
+    let paths = [pair(&studio.named(), &studio.kept())];
+    let mut bench = Bench::open_with(Activity::Render, &program, &scene, nothing(), "png", &paths);
+    let output = bench.output(1, "png");
+    bench.give(1, vec![Task::frame(1, 1, &output)]);
+    bench.settle().all(Verdict::AdapterFault, "script");
+}
+
+/// One file of each kind and name, numbers aside: of a sequence its last.
 fn samples(assets: &[Asset]) -> Vec<&Asset> {
     let mut seen = BTreeSet::new();
     let fresh = |asset: &&Asset| {
@@ -235,6 +251,7 @@ fn each_kind_of_file_is_listed_as_it_is_named() {
     let mut wanted: BTreeMap<String, (&str, bool)> = [
         ("outer/outer.blend", "library", true),
         ("inner/inner.blend", "library", false),
+        ("deep/deep.blend", "library", true),
         ("inner/own.png", "image", false),
         ("outer/own.png", "image", false),
         ("tex/beside.png", "image", false),
