@@ -5,6 +5,7 @@ pub mod event;
 pub mod explain;
 pub mod farm;
 pub mod history;
+pub mod hosts;
 pub mod keys;
 pub mod link;
 pub mod names;

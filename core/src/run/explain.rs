@@ -25,6 +25,9 @@ impl Controller<'_> {
         self.tell(&FarmEvent::Tick);
         let answer = match &asked.request {
             Request::Explain { task } => self.explain(task),
+            Request::HostAdd { .. } | Request::HostDrain { .. } => Answer::Refused {
+                why: "hosts of a running job cannot be changed yet".to_owned(),
+            },
         };
         // Whoever asked may have gone meanwhile.
         let _ = asked.reply.send(answer);

@@ -110,7 +110,7 @@ pub enum RunError {
 }
 
 /// The command behind which a host's worker is.
-fn link_argv(around: &Surroundings, host: &HostEntry) -> Vec<String> {
+pub(crate) fn link_argv(around: &Surroundings, host: &HostEntry) -> Vec<String> {
     match &host.link {
         LinkKind::Local => vec![around.executable.display().to_string(), "worker".to_owned()],
         LinkKind::Command(argv) => argv.clone(),
