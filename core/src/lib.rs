@@ -6,6 +6,7 @@ pub mod explain;
 pub mod farm;
 pub mod freight;
 pub mod history;
+pub mod hosts;
 pub mod keys;
 pub mod link;
 pub mod names;

@@ -74,6 +74,15 @@ pub(super) fn simulated(
     Ok(Some((hosts, limits(&farm))))
 }
 
+/// The farm that was named, else the one found, as it is written.
+pub(crate) fn farm(
+    named: Option<&Path>,
+    around: &Surroundings,
+) -> Result<Option<Farm>, Presentable> {
+    let path = farm_file(named, around)?;
+    Ok(path.map(|path| Farm::read(&path)).transpose()?)
+}
+
 /// The farm that was named, else the one found.
 fn farm_file(named: Option<&Path>, around: &Surroundings) -> Result<Option<PathBuf>, Presentable> {
     if let Some(named) = named {

@@ -11,8 +11,8 @@
 //! may be sent, how many may ask at once and how long anything may take has a limit (`Limits`), so
 //! no client can hold a render up.
 //!
-//! It refuses to change a job: so far there are only questions. Orders (to add or drain a host, say)
-//! will be further kinds of [`Request`].
+//! Questions change nothing. The orders are to take a host into the job and to let one go; what a
+//! controller cannot do it refuses in a sentence, and the job goes on as before.
 
 mod client;
 mod server;
@@ -45,10 +45,14 @@ pub enum Request {
         /// Its name.
         task: String,
     },
+    /// Take a host into the job.
     HostAdd {
-        entry: HostEntry,
+        /// The host, as the farm's reader made it.
+        entry: Box<HostEntry>,
     },
+    /// Send a host nothing new, and let it go when what it has is done.
     HostDrain {
+        /// Its name.
         host: String,
     },
 }
@@ -59,7 +63,9 @@ pub enum Request {
 pub enum Answer {
     /// Why the task is where it is; `tries` is left to the journal.
     Explained(Box<TaskReport>),
+    /// What was ordered is done, or will be.
     Done {
+        /// One sentence.
         text: String,
     },
     /// It does not do that.

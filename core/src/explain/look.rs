@@ -135,8 +135,8 @@ async fn ask_all(folder: &JobFolder, names: &[String]) -> Result<Vec<TaskReport>
         let answer = control::ask(folder.path(), &request).await;
         match answer.map_err(|error| error.to_string())? {
             Answer::Explained(report) => reports.push(*report),
-            Answer::Done { .. } => return Err("the controller refuses".to_owned()),
             Answer::Refused { why } => return Err(format!("the controller refuses: {why}")),
+            Answer::Done { .. } => return Err("the controller answers something else".to_owned()),
         }
     }
     Ok(reports)

@@ -69,7 +69,7 @@ pub(super) async fn run(
         mut stdout,
         mut decoder,
         welcome,
-        mut words,
+        words,
     } = connected;
     let mut session = Session {
         spec,

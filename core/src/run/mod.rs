@@ -118,7 +118,7 @@ pub enum RunError {
 }
 
 /// How a host's worker is reached; what the job says of it is left to fill in.
-fn link_spec(around: &Surroundings, host: &HostEntry, scratch_root: String) -> LinkSpec {
+pub(crate) fn link_spec(around: &Surroundings, host: &HostEntry, scratch_root: String) -> LinkSpec {
     LinkSpec {
         host: HostId(0),
         name: host.name.clone(),
