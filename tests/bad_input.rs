@@ -410,7 +410,10 @@ fn job_and_farm_files_that_are_wrong() {
             "{work}/f.toml, line 4: `slotz` is not known here; did you mean `slots`?",
             LINE_HINT,
         )
-        .with(&[("f.toml", "[[host]]\nname = \"a\"\nlink = \"local\"\nslotz = 2\n")]),
+        .with(&[(
+            "f.toml",
+            "[[host]]\nname = \"a\"\nlink = \"local\"\nslotz = 2\n",
+        )]),
         row(
             &["render", "a.stub.toml", "--hosts", "f.toml"],
             "{work}/f.toml names no host",
@@ -418,17 +421,18 @@ fn job_and_farm_files_that_are_wrong() {
         )
         .with(&[("f.toml", "")]),
         row(
-            &["render", "a.stub.toml", "--hosts", "f.toml", "--host", "nod01"],
+            &[
+                "render",
+                "a.stub.toml",
+                "--hosts",
+                "f.toml",
+                "--host",
+                "nod01",
+            ],
             "{work}/f.toml has no host `nod01`; did you mean `node01`?",
             "--host takes the names of [[host]] tables",
         )
         .with(&[("f.toml", "[[host]]\nname = \"node01\"\nlink = \"local\"\n")]),
-        row(
-            &["render", "a.stub.toml", "--hosts", "f.toml"],
-            "host a is reached by ssh, which framewright cannot do yet",
-            "leave it out with --host, use --local N, or reach it by a launcher: link = \"command\"",
-        )
-        .with(&[("f.toml", "[[host]]\nname = \"a\"\nlink = \"ssh\"\naddress = \"me@a\"\n")]),
         row(
             &["render", "a.stub.toml", "--host", "node01"],
             "--host names hosts of a farm, but there is no farm.toml",

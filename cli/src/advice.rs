@@ -3,11 +3,18 @@
 use framewright_core::adapters::{AdapterFault, ChooseError, SettingsError};
 use framewright_core::data::Verdict;
 use framewright_core::explain::LookError;
+use framewright_core::freight::PackageError;
+use framewright_core::hosts::check::{AdaptersError, Problem, WriteTestError};
+use framewright_core::hosts::order::OrderError;
 use framewright_core::output::OutputError;
+use framewright_core::request::{HostEntry, LinkKind};
 use framewright_core::run::{ActivityError, PlanError, PrepareError, RenderError, RunError};
 use framewright_core::simulate::SimulateError;
 
+use framewright_core::store::Status;
+
 use crate::exit::Exit;
+use crate::printable::for_shell;
 use crate::problem::{Presentable, with_causes};
 
 fn no_host(message: impl Into<String>) -> Presentable {
@@ -57,6 +64,20 @@ impl From<PrepareError> for Presentable {
                 Self::usage(text).hint("`framewright inspect SCENE` lists the scene's layers")
             }
             PrepareError::NotYet { what } => Self::not_yet(&what),
+            PrepareError::Package(error) => {
+                let hint = match error {
+                    PackageError::Missing { .. } => "restore what is missing, or correct its path",
+                    PackageError::NoMatch { .. } | PackageError::Pattern { .. } => {
+                        "patterns are like tex/*.png; quote them, so that the shell leaves them"
+                    }
+                    PackageError::NotUtf8 { .. } => "rename it, or make a link with another name",
+                    PackageError::NotAFile { .. } => "name files and folders",
+                    PackageError::Changed { .. } => "wait until it is written, then try again",
+                    PackageError::TooMany => "put what the scene does not need elsewhere",
+                    PackageError::Read { .. } => "check its permissions",
+                };
+                Self::usage(text).hint(hint)
+            }
             PrepareError::Output(error) => error.into(),
         }
     }
@@ -115,7 +136,10 @@ impl From<ActivityError> for Presentable {
     fn from(error: ActivityError) -> Self {
         let text = with_causes(&error);
         match error {
-            ActivityError::Link(_) | ActivityError::Lost(_) | ActivityError::TooLong { .. } => {
+            ActivityError::Link(error) => {
+                no_host(text).hint(error.hint().unwrap_or(host_advice(false)))
+            }
+            ActivityError::Lost(_) | ActivityError::TooLong { .. } => {
                 no_host(text).hint(host_advice(false))
             }
             ActivityError::NoProgram { .. } => no_host(text).hint(host_advice(true)),
@@ -186,6 +210,112 @@ impl From<RenderError> for Presentable {
             RenderError::Run(RunError::Journal { .. }) => Self::fault(text).hint(
                 "what was committed is safe; make room and `framewright render --resume JOB`",
             ),
+        }
+    }
+}
+
+/// What to do about something that is wrong with a host.
+pub(crate) fn host_problem_advice(problem: &Problem, host: &HostEntry) -> String {
+    let name = &host.name;
+    match problem {
+        Problem::Unreachable { is_silent, .. } => match &host.link {
+            LinkKind::Ssh { address, options } => {
+                let mut words = vec!["ssh".to_owned()];
+                words.extend(options.iter().map(|option| for_shell(option)));
+                words.extend([for_shell(address), "true".to_owned()]);
+                let by_hand = words.join(" ");
+                match is_silent {
+                    true => format!("see whether this ends by itself and asks nothing: {by_hand}"),
+                    false => format!("try by hand: {by_hand}"),
+                }
+            }
+            LinkKind::Command(command) => format!(
+                "try `{}` by hand; it must lead to `framewright worker`",
+                command.join(" ")
+            ),
+            LinkKind::Local => "this is a fault of framewright or of this machine".to_owned(),
+        },
+        Problem::Gone { .. } => {
+            "look whether somebody ends processes there, or it restarts".to_owned()
+        }
+        Problem::Stuck { what, .. } if *what == "shared storage" => {
+            "look whether its file server answers there".to_owned()
+        }
+        Problem::Stuck { .. } => {
+            "look whether the machine is overloaded, or its disk hangs".to_owned()
+        }
+        Problem::Clock { .. } => {
+            "have it keep time by NTP; renders are right all the same, times in its logs are not"
+                .to_owned()
+        }
+        Problem::DiskLow { .. } => {
+            "make room there; a host whose disk is full takes nothing".to_owned()
+        }
+        Problem::Memory { .. } => {
+            format!("correct `memory` of host {name}, or leave it out to have the host asked")
+        }
+        Problem::NoRenderer { .. } => host_advice(true).to_owned(),
+        Problem::Renderer {
+            is_missing: true,
+            adapter,
+            ..
+        } => format!(
+            "install it there, or name it in farm.toml: programs = {{ {adapter} = \"/path\" }}"
+        ),
+        Problem::Renderer { adapter, .. } => format!(
+            "start it by hand there; `framewright hosts check {name} --adapter {adapter}` tries again"
+        ),
+        Problem::NotShared(error) => match error {
+            WriteTestError::Here { .. } => "name a folder that you may write into".to_owned(),
+            WriteTestError::NotSeen { .. } | WriteTestError::Differs { .. } => format!(
+                "mount it there, say in farm.toml where it is there (paths = {{ \"/here\" = \"/there\" }}), or set storage = \"staged\" for host {name}"
+            ),
+            WriteTestError::NotWritten { .. } => {
+                "let the user that it runs as write there, or mount it for writing".to_owned()
+            }
+            WriteTestError::NotBack { .. } => {
+                "see that both paths are the same folder of the file server".to_owned()
+            }
+        },
+    }
+}
+
+impl From<AdaptersError> for Presentable {
+    fn from(error: AdaptersError) -> Self {
+        match error {
+            AdaptersError::Choose(error) => error.into(),
+            AdaptersError::Fault(error) => (*error).into(),
+        }
+    }
+}
+
+impl From<OrderError> for Presentable {
+    fn from(error: OrderError) -> Self {
+        let text = with_causes(&error);
+        match error {
+            OrderError::Folder(error) => error.into(),
+            OrderError::NotRunning { job, status } => {
+                let hint = match status {
+                    Status::Interrupted | Status::Paused | Status::Running => format!(
+                        "hosts can be changed while it runs; go on with: framewright render --resume {}",
+                        for_shell(&job)
+                    ),
+                    Status::Failed => format!(
+                        "try what failed again with: framewright render --resume {}",
+                        for_shell(&job)
+                    ),
+                    Status::Done | Status::Cancelled => {
+                        "framewright jobs lists all; only those that are running take or give up hosts".to_owned()
+                    }
+                };
+                Self::usage(text).hint(hint)
+            }
+            OrderError::NoSuchHost { known, .. } => {
+                Self::usage(text).hint(format!("its hosts are {}", known.join(", ")))
+            }
+            OrderError::Unanswered { .. } => {
+                Self::fault(text).hint("it may be ending; framewright jobs says how it is")
+            }
         }
     }
 }

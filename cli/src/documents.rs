@@ -270,10 +270,26 @@ pub(crate) struct JobReport {
 pub(crate) struct StatusReport {
     #[serde(flatten)]
     pub(crate) job: JobReport,
-    pub(crate) hosts: Vec<HostReport>,
+    pub(crate) hosts: Vec<StatusHost>,
     pub(crate) failures: Vec<Failure>,
     /// `null` where the job does not run or nothing is known yet.
     pub(crate) eta_s: Option<f64>,
+}
+
+/// A host, as `status` shows it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct StatusHost {
+    #[serde(flatten)]
+    pub(crate) host: HostReport,
+    /// `starting`, `up`, `silent`, `waiting`, `closed`, `lost` or `drained`; `null` where the job
+    /// does not run.
+    pub(crate) state: Option<&'static str>,
+    /// Why it waits or is closed.
+    pub(crate) why: Option<String>,
+    /// Bytes that were sent to it before renderers could start.
+    pub(crate) staged_bytes: u64,
+    /// How long that took.
+    pub(crate) staged_s: f64,
 }
 
 /// `logs JOB [TASK] --format json`.

@@ -4,13 +4,16 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use framewright_core::adapters::{Launcher, SearchPlan, find_adapters};
 use framewright_core::event::{JobEnd, Stamped};
 use framewright_core::explain::{Explained, look};
 use framewright_core::frames::FrameSet;
-use framewright_core::request::Request;
+use framewright_core::hosts::check::{self, Wanted as CheckWanted};
+use framewright_core::hosts::order::{Order as HostsOrder, order};
+use framewright_core::request::{HostEntry, Request};
 use framewright_core::run::{self, RunEnd, Stop};
 use framewright_core::simulate::{SimulatedJob, Simulation, simulate as core_simulate};
 use framewright_core::store::{Store, TaskPhase};
@@ -20,6 +23,7 @@ use crate::args::simulate::{self, JobSource};
 use crate::documents::{
     AdaptersReport, InspectReport, JobsReport, LogsReport, PlanReport, StatusReport,
 };
+use crate::documents_hosts::{CheckReport, ChecksReport, OrdersReport};
 use crate::documents_simulate::{CompareReport, SimulateReport};
 use crate::exit::Exit;
 use crate::problem::Presentable;
@@ -156,7 +160,7 @@ pub(crate) fn inspect(
 /// All adapters that are found, in search order, unusable ones with the reason.
 /// `adapter_path` is what was typed; the environment's comes after it.
 pub(crate) fn adapters(
-    adapter_path: &[std::path::PathBuf],
+    adapter_path: &[PathBuf],
     around: &Surroundings,
 ) -> Result<AdaptersReport, Presentable> {
     let mut plan = surroundings(around).adapters;
@@ -185,6 +189,61 @@ pub(crate) fn explain(
 ) -> Result<Explained, Presentable> {
     let folder = Store::at(&around.state_dir).find_job(job)?;
     Ok(block_on(look(&folder, task))?)
+}
+
+/// What to look for on hosts.
+pub(crate) struct ChecksWanted<'a> {
+    /// More folders to search for adapters, as typed.
+    pub(crate) adapter_path: &'a [PathBuf],
+    /// The adapter whose renderer has to be there; otherwise one of all.
+    pub(crate) adapter: Option<&'a str>,
+    /// A folder here that has to be shared.
+    pub(crate) write_test: Option<PathBuf>,
+    /// How long a host may take until it answers.
+    pub(crate) connect_max: Duration,
+}
+
+/// Looks at hosts.
+pub(crate) fn check_hosts(
+    hosts: &[HostEntry],
+    wanted: &ChecksWanted<'_>,
+    around: &Surroundings,
+) -> Result<ChecksReport, Presentable> {
+    let mut surroundings = surroundings(around);
+    let explicit = wanted.adapter_path.iter();
+    surroundings.adapters.explicit = explicit
+        .map(|path| around.working_folder.join(path))
+        .collect();
+    // Renderers are asked over links of their own, which may take as long.
+    surroundings.link_deadline = wanted.connect_max;
+    block_on(async {
+        let (adapters, warnings) = check::adapters(&surroundings, wanted.adapter).await?;
+        let wanted = CheckWanted {
+            adapters,
+            all: wanted.adapter.is_some(),
+            write_test: wanted.write_test.clone(),
+            connect_max: wanted.connect_max,
+        };
+        let found = check::check(&surroundings, hosts, &wanted).await;
+        let reports = hosts.iter().zip(found);
+        Ok(ChecksReport {
+            hosts: reports
+                .map(|(entry, check)| CheckReport::of(entry, check))
+                .collect(),
+            warnings,
+        })
+    })
+}
+
+/// Tells a running job to take hosts, or to let them go.
+pub(crate) fn order_hosts(
+    around: &Surroundings,
+    job: &str,
+    what: HostsOrder,
+) -> Result<OrdersReport, Presentable> {
+    let folder = Store::at(&around.state_dir).find_job(job)?;
+    let told = block_on(order(&folder, what))?;
+    Ok(OrdersReport::of(folder.id().to_string(), told))
 }
 
 /// The logs of a job, or of one task of it.

@@ -2,10 +2,12 @@
 //! render starts thousands of them and each must be up in about a millisecond.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use framewright_core::adapters::adapter_host_main;
-use framewright_worker::{Farewell, WorkerOptions, watch_main};
+use framewright_worker::freight::{DepotEnd, depot_main};
+use framewright_worker::{Farewell, WorkerError, WorkerOptions, watch_main};
 
 use crate::args::low::Format;
 use crate::exit::Exit;
@@ -14,12 +16,16 @@ use crate::stub_render;
 
 /// The process that ends what a killed worker left.
 const WATCH: &str = "worker-watch";
+/// The worker that outlives the connections through which it is reached.
+const DETACHED: &str = "worker-detached";
 
 /// Carries out a hidden command, if the first word is one.
 pub(crate) fn dispatch(words: &[OsString]) -> Option<ExitCode> {
     let rest = words.get(2..).unwrap_or_default();
     match words.get(1)?.to_str()? {
-        "worker" => Some(worker(rest)),
+        "worker" => Some(worker("worker", rest, framewright_worker::worker_main)),
+        DETACHED => Some(worker(DETACHED, rest, framewright_worker::detached_main)),
+        "freight" => Some(freight(rest)),
         WATCH => Some(watch(rest)),
         "adapter-host" => Some(adapter_host_main(rest)),
         "stub-render" => Some(stub_render::main(rest.iter().cloned())),
@@ -38,11 +44,14 @@ fn watch(rest: &[OsString]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// A way to be a worker.
+type Serve = fn(OwnedFd, OwnedFd, &WorkerOptions) -> Result<Farewell, WorkerError>;
+
 /// The far end of a link. What it is to do comes through its standard input, so it takes no words.
-fn worker(rest: &[OsString]) -> ExitCode {
+fn worker(name: &str, rest: &[OsString], serve: Serve) -> ExitCode {
     if let Some(word) = rest.first() {
         let message = format!(
-            "worker takes no arguments, but got {}",
+            "{name} takes no arguments, but got {}",
             word.to_string_lossy()
         );
         return failed(Presentable::usage(message));
@@ -56,19 +65,28 @@ fn worker(rest: &[OsString]) -> ExitCode {
             )));
         }
     };
+    let executable = std::env::current_exe().ok();
+    let become_other = |word: &str| Some(vec![executable.clone()?.into(), word.into()]);
     let options = WorkerOptions {
-        watch: std::env::current_exe()
-            .ok()
-            .map(|executable| vec![executable.into(), WATCH.into()]),
+        watch: become_other(WATCH),
+        detach: become_other(DETACHED),
         ..WorkerOptions::default()
     };
-    let exit = match framewright_worker::worker_main(stdin, stdout, &options) {
-        Ok(Farewell::Bye | Farewell::ControllerGone | Farewell::LeaseExpired) => Exit::Done,
+    let exit = match serve(stdin, stdout, &options) {
+        Ok(
+            Farewell::Bye
+            | Farewell::ControllerGone
+            | Farewell::LeaseExpired
+            | Farewell::DoorClosed,
+        ) => Exit::Done,
         Ok(Farewell::Signalled) => Exit::Terminated,
         Ok(Farewell::Refused { why }) => {
             return failed(Presentable::fault(format!(
                 "the worker refused its controller: {why}"
             )));
+        }
+        Ok(Farewell::NotReached { why }) => {
+            return failed(Presentable::fault(format!("no worker was reached: {why}")));
         }
         Ok(Farewell::Garbled { why }) => {
             return failed(Presentable::fault(format!(
@@ -83,6 +101,34 @@ fn worker(rest: &[OsString]) -> ExitCode {
         }
     };
     exit.into()
+}
+
+/// The depot of a host. Like the worker it takes no words.
+fn freight(rest: &[OsString]) -> ExitCode {
+    if let Some(word) = rest.first() {
+        let message = format!(
+            "freight takes no arguments, but got {}",
+            word.to_string_lossy()
+        );
+        return failed(Presentable::usage(message));
+    }
+    let (stdin, stdout) = match framewright_worker::claim_stdio() {
+        Ok(ends) => ends,
+        Err(error) => {
+            return failed(Presentable::fault(format!(
+                "the depot cannot take its link: {error}"
+            )));
+        }
+    };
+    match depot_main(stdin, stdout) {
+        DepotEnd::Bye | DepotEnd::ControllerGone => Exit::Done.into(),
+        DepotEnd::Refused { why } => failed(Presentable::fault(format!(
+            "the depot refused its controller: {why}"
+        ))),
+        DepotEnd::Garbled { why } => failed(Presentable::fault(format!(
+            "the depot cannot understand its controller: {why}"
+        ))),
+    }
 }
 
 /// Says it where the launcher's messages go; stdout belongs to the protocol.

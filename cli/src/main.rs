@@ -9,6 +9,7 @@ mod args;
 mod commands;
 mod display;
 mod documents;
+mod documents_hosts;
 mod documents_simulate;
 mod engine;
 mod exit;

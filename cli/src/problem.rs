@@ -221,12 +221,6 @@ impl From<FarmError> for Presentable {
                 Some("add a host: [[host]], name = \"here\", link = \"local\"")
             }
             FarmError::NoSuchHost { .. } => Some("--host takes the names of [[host]] tables"),
-            FarmError::SshNotYet { .. } => Some(
-                "leave it out with --host, use --local N, or reach it by a launcher: link = \"command\"",
-            ),
-            FarmError::StagedNotYet { .. } => {
-                Some("use storage = \"shared\" where it sees the same paths")
-            }
         };
         Self {
             message: error.to_string(),

@@ -251,12 +251,14 @@ mod tests {
                     bytes: 1024,
                     missing: false,
                     kind: "image".into(),
+                    absolute: false,
                 },
                 Asset {
                     path: "/tex/gone.png".into(),
                     bytes: 0,
                     missing: true,
                     kind: "image".into(),
+                    absolute: true,
                 },
             ],
             tiles: Tiling {

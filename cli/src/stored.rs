@@ -1,13 +1,15 @@
 //! Stored jobs as documents: the list, one job, its logs.
 
 use framewright_core::store::{
-    JobFolder, JobState, Listed, LogLine, SegmentText, Status, Store, TaskPhase, Tries, read_logs,
+    HostState, JobFolder, JobState, Listed, LogLine, SegmentText, Standing, Status, Store,
+    TaskPhase, Tries, read_logs,
 };
 use jiff::Timestamp;
 
+use crate::display::standings::held_by;
 use crate::documents::{
-    Failure, HostReport, JobReport, JobsReport, LineReport, LogReport, LogsReport, StatusReport,
-    TaskCounts,
+    Failure, HostReport, JobReport, JobsReport, LineReport, LogReport, LogsReport, StatusHost,
+    StatusReport, TaskCounts,
 };
 use crate::printable::{printable, shown};
 use crate::problem::Presentable;
@@ -39,7 +41,7 @@ pub(crate) fn status(
     let state = &listed.state;
     let running = listed.status == Status::Running;
     Ok(StatusReport {
-        hosts: hosts(&listed),
+        hosts: hosts(&listed, running),
         failures: failures(state),
         eta_s: if running { state.eta_s(now) } else { None },
         job: job(&listed),
@@ -124,7 +126,7 @@ fn job(listed: &Listed) -> JobReport {
     }
 }
 
-fn hosts(listed: &Listed) -> Vec<HostReport> {
+fn hosts(listed: &Listed, running: bool) -> Vec<StatusHost> {
     let first_guess = |name: &str| {
         let hosts = &listed.record.plan.request.hosts;
         hosts
@@ -132,17 +134,42 @@ fn hosts(listed: &Listed) -> Vec<HostReport> {
             .find(|host| host.name == name)
             .map_or(1.0, |host| host.speed)
     };
-    let hosts = listed.state.hosts().iter().map(|(name, host)| HostReport {
-        name: name.clone(),
-        tasks: host.tasks,
-        busy_s: host.busy_s,
-        load_s: host.load_s,
-        speed: first_guess(name),
-        speed_declared: first_guess(name),
-        predicted_s: (host.predicted > 0).then_some(host.predicted_s + host.predicted_load_s),
-        predicted_load_s: (host.predicted > 0).then_some(host.predicted_load_s),
+    let standing = |name: &str| listed.state.standing(name).filter(|_| running);
+    let hosts = listed.state.hosts().iter().map(|(name, host)| StatusHost {
+        state: standing(name).map(Standing::as_str),
+        why: standing(name).and_then(|at| why(host, at)),
+        staged_bytes: host.staged_bytes,
+        staged_s: host.staged_s,
+        host: HostReport {
+            name: name.clone(),
+            tasks: host.tasks,
+            busy_s: host.busy_s,
+            load_s: host.load_s,
+            speed: first_guess(name),
+            speed_declared: first_guess(name),
+            predicted_s: (host.predicted > 0).then_some(host.predicted_s + host.predicted_load_s),
+            predicted_load_s: (host.predicted > 0).then_some(host.predicted_load_s),
+        },
     });
     hosts.collect()
+}
+
+/// Why a host waits or takes nothing new.
+fn why(host: &HostState, standing: Standing) -> Option<String> {
+    match standing {
+        Standing::Closed => host.closed().map(str::to_owned),
+        Standing::Waiting => {
+            let mut holders: Vec<String> = host.waiting().values().flatten().cloned().collect();
+            holders.sort();
+            holders.dedup();
+            Some(held_by(&holders))
+        }
+        Standing::Starting
+        | Standing::Up
+        | Standing::Silent
+        | Standing::Lost
+        | Standing::Drained => None,
+    }
 }
 
 fn failures(state: &JobState) -> Vec<Failure> {
@@ -194,7 +221,9 @@ mod tests {
     use super::*;
     use crate::args::low::JobArgs;
     use crate::args::settle::settle;
-    use crate::display::script::{at, begun, ended, failed, given_up, sent, started, up};
+    use crate::display::script::{
+        at, begun, closed, ended, failed, given_up, sent, slot_waiting, staged, started, up,
+    };
     use crate::surroundings::Surroundings;
 
     /// A store with one job whose controller died after these events.
@@ -283,7 +312,8 @@ mod tests {
             }
         );
         assert_eq!(status.eta_s, None);
-        assert_eq!(status.hosts[0].tasks, 1);
+        assert_eq!(status.hosts[0].host.tasks, 1);
+        assert_eq!(status.hosts[0].state, None);
         assert_eq!(
             status.failures,
             [Failure {
@@ -292,6 +322,39 @@ mod tests {
                 why: "no picture".into()
             }]
         );
+    }
+
+    #[test]
+    fn a_job_that_runs_says_how_its_hosts_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        let events = vec![
+            at(0, started(3)),
+            at(0, up("n1", 2)),
+            at(0, up("n2", 1)),
+            at(0, up("n3", 1)),
+            at(1, slot_waiting("n1", 0, &["anna (job x)"])),
+            at(1, slot_waiting("n1", 1, &["anna (job x)", "ben (job y)"])),
+            at(1, closed("n2", "its disk is full")),
+            at(1, staged("n3", 40, 0.5)),
+        ];
+        let (store, job) = store_with(folder.path(), events);
+        let (listed, _) = job.open().unwrap();
+        let told: Vec<_> = hosts(&listed, true)
+            .into_iter()
+            .map(|host| (host.state.unwrap(), host.why, host.staged_bytes))
+            .collect();
+        let why = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            told,
+            [
+                ("waiting", why("held by anna (job x), ben (job y)"), 0),
+                ("closed", why("its disk is full"), 0),
+                ("up", None, 40),
+            ]
+        );
+        // Nobody holds its lock: it does not run.
+        let status = status(&store, job.id().as_str(), Timestamp::UNIX_EPOCH).unwrap();
+        assert!(status.hosts.iter().all(|host| host.state.is_none()));
     }
 
     #[test]

@@ -258,3 +258,82 @@ fn it_tells_its_version() {
     let expected = format!("framewright stub renderer {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }
+
+/// A scene in `shots` with an asset relative to it, and one by its absolute path.
+fn with_assets(stage: &Stage) -> String {
+    for (name, text) in [("tex/near.bin", "near"), ("far/far.bin", "far")] {
+        std::fs::create_dir_all(stage.path(name).parent().expect("a folder")).expect("made");
+        std::fs::write(stage.path(name), text).expect("written");
+    }
+    let far = stage.path("far/far.bin").display().to_string();
+    let text = format!("frames = \"1\"\nassets = [\"tex/near.bin\", {far:?}]");
+    std::fs::write(&stage.scene, text).expect("written");
+    far
+}
+
+#[test]
+fn a_scene_with_assets_gives_the_same_picture_wherever_they_lie_and_another_from_others() {
+    let studio = Stage::new("");
+    let far = with_assets(&studio);
+    let picture = |stage: &Stage, args: &[&str]| {
+        let out = stage.path("x.png").display().to_string();
+        let done = stage.run(&[&["--output", &out], args].concat());
+        assert!(done.status.success(), "{done:?}");
+        std::fs::read(out).expect("a picture")
+    };
+    let alone = picture(&studio, &[]);
+
+    // The host has the same tree below a folder; the studio's own files are gone.
+    let host = Stage::new("");
+    let tree = host.path("tree");
+    let moved = tree.join(studio.scene.strip_prefix("/").expect("absolute"));
+    let bring = |from: &Path| {
+        let to = tree.join(from.strip_prefix("/").expect("absolute"));
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+        std::fs::rename(from, to).expect("moved");
+    };
+    for path in [&studio.scene, &studio.path("tex/near.bin"), Path::new(&far)] {
+        bring(path);
+    }
+    let staged = Stage {
+        folder: host.folder,
+        scene: moved,
+    };
+    let tree = tree.display().to_string();
+    let paths = ["--path", "/", &tree];
+    assert!(picture(&staged, &paths) == alone, "the picture differs");
+
+    let told = staged.run(&["--session"]);
+    assert_eq!(told.status.code(), Some(2));
+    let said = lines(&told.stdout).concat();
+    assert!(said.starts_with("@@FW error "), "{said}");
+    assert!(said.contains(&far), "{said}");
+
+    let copy = Path::new(&tree).join(&far[1..]);
+    std::fs::write(copy, "fir").expect("written");
+    assert!(
+        picture(&staged, &paths) != alone,
+        "another file does not show"
+    );
+}
+
+#[test]
+fn an_inspection_lists_assets_before_all_else() {
+    let stage = Stage::new("");
+    let far = with_assets(&stage);
+    std::fs::remove_file(&far).expect("removed");
+    let said = lines(&stage.run(&["--inspect"]).stdout);
+    let near = stage.path("tex/near.bin").display().to_string();
+    let facts = |line: &str| -> serde_json::Value {
+        serde_json::from_str(line.strip_prefix("@@FW asset ").expect("an asset")).expect("JSON")
+    };
+    assert_eq!(
+        facts(&said[0]),
+        serde_json::json!({"path": near, "bytes": 4, "missing": false, "absolute": false})
+    );
+    assert_eq!(
+        facts(&said[1]),
+        serde_json::json!({"path": far, "bytes": 0, "missing": true, "absolute": true})
+    );
+    assert!(said[2].starts_with("@@FW {"), "{said:?}");
+}

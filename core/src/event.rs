@@ -57,6 +57,74 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// The connection to a host is lost and sought again; its worker goes on with what it has.
+    HostSilent {
+        /// Host's name.
+        host: String,
+        /// Why.
+        why: String,
+    },
+    /// The connection to a silent host is there again, and nothing was lost.
+    HostHeard {
+        /// Host's name.
+        host: String,
+        /// How long it was silent.
+        silent_s: f64,
+    },
+    /// A host takes no new segment for now; what it has goes on.
+    HostClosed {
+        /// Host's name.
+        host: String,
+        /// Why, as the rest of a sentence: `its disk is full`, `it is outside its hours`.
+        why: String,
+    },
+    /// A host that was closed takes segments again.
+    HostOpened {
+        /// Host's name.
+        host: String,
+    },
+    /// A slot waits until others give the machine's slot back; told again when who has it changes.
+    SlotWaiting {
+        /// Host's name.
+        host: String,
+        /// Slot on that host.
+        slot: u32,
+        /// Who has the machine's slots, each as `anna (job x)`.
+        holders: Vec<String>,
+    },
+    /// A slot of a shared machine is this job's until it is given back.
+    SlotLeased {
+        /// Host's name.
+        host: String,
+        /// Slot on that host.
+        slot: u32,
+    },
+    /// The scene and what it needs are on a host.
+    Staged {
+        /// Host's name.
+        host: String,
+        /// Files that the scene needs.
+        files: u32,
+        /// Their sizes together.
+        bytes: u64,
+        /// What was sent of that, as it went over the link; 0 = all was there.
+        bytes_sent: u64,
+        /// How long it took.
+        #[serde(rename = "took_s")]
+        seconds: f64,
+    },
+    /// A host was added to the job while it runs.
+    HostJoined {
+        /// Host's name.
+        host: String,
+        /// Its slots.
+        slots: u32,
+    },
+    /// A host that was to be taken from the job has nothing of it any more.
+    HostDrained {
+        /// Host's name.
+        host: String,
+    },
     /// A segment was given to a slot.
     SegmentSent {
         /// Its number, which is also the fence: results under an older number are harmless.

@@ -4,7 +4,9 @@ pub mod control;
 pub mod event;
 pub mod explain;
 pub mod farm;
+pub mod freight;
 pub mod history;
+pub mod hosts;
 pub mod keys;
 pub mod link;
 pub mod names;
@@ -19,4 +21,4 @@ pub mod store;
 
 pub use framewright_kernel::frames;
 pub use framewright_kernel::sim::{Shape, ShapeError};
-pub use framewright_plugin_api::data;
+pub use framewright_plugin_api::{data, paths};

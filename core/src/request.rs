@@ -37,6 +37,9 @@ pub struct Request {
     pub working_folder: PathBuf,
     /// Whether files that this job did not write may be overwritten.
     pub overwrite: bool,
+    /// Further files that staged hosts need: absolute paths, folders and patterns.
+    #[serde(default)]
+    pub assets: Vec<String>,
     /// Tags that a host must have.
     pub tags: Vec<String>,
     /// Memory that a host must have.

@@ -177,6 +177,27 @@ fn logs_of_format_1_are_read() {
     assert_eq!(texts[0].lines[1].text, "Fra:17 done");
 }
 
+/// What is told of hosts that fall silent, wait, close, join and go, as scripts read it.
+#[test]
+fn events_of_hosts_keep_their_words() {
+    let lines = [
+        r#"{"time":"2026-11-22T01:02:03Z","event":"host-silent","host":"a","why":"reset"}"#,
+        r#"{"time":"2026-11-22T01:02:03Z","event":"host-heard","host":"a","silent_s":1.5}"#,
+        r#"{"time":"2026-11-22T01:02:03Z","event":"host-closed","host":"a","why":"its disk is full"}"#,
+        r#"{"time":"2026-11-22T01:02:03Z","event":"host-opened","host":"a"}"#,
+        r#"{"time":"2026-11-22T01:02:03Z","event":"slot-waiting","host":"a","slot":1,"holders":["anna (job x)"]}"#,
+        r#"{"time":"2026-11-22T01:02:03Z","event":"slot-leased","host":"a","slot":1}"#,
+        r#"{"time":"2026-11-22T01:02:03Z","event":"staged","host":"a","files":2,"bytes":9,"bytes_sent":4,"took_s":0.5}"#,
+        r#"{"time":"2026-11-22T01:02:03Z","event":"host-joined","host":"a","slots":2}"#,
+        r#"{"time":"2026-11-22T01:02:03Z","event":"host-drained","host":"a"}"#,
+    ];
+    for line in lines {
+        let read: Stamped = serde_json::from_str(line).unwrap();
+        assert!(read.event.is_journalled());
+        assert_eq!(serde_json::to_string(&read).unwrap(), line);
+    }
+}
+
 /// Why segments were sent, and what was expected: written since there is `explain`.
 #[test]
 fn journals_with_predictions_are_read() {

@@ -51,6 +51,18 @@
  *   reports-frames  it says when each frame is written, so that frames are committed one by one and
  *                   a running segment can be cut.
  *
+ * FILES THAT A SCENE NEEDS
+ *   An `inspect` session lists them all as `assets`: {"path":...,"bytes":...,"missing":false,
+ *   "kind":"image","absolute":true}. A host that does not share the disk is sent these and nothing else.
+ *   A path may be a folder: everything below it is needed. A sequence is listed file by file.
+ *   `absolute` says that the scene names it by an absolute path; relative ones hold on every host,
+ *   because there the files lie to each other as they do here.
+ *   A `render` session is told in `open` where its host has what is named absolutely:
+ *   "paths":[{"from":"/mnt/projects","to":"/Volumes/projects"}]. What the scene names below `from` is
+ *   below `to` there. `from` is a prefix of whole names, `/` of all; the longest that fits counts.
+ *   Where there is no such file below `to`, the scene's own name holds. Without `paths`, nothing is
+ *   other than the scene says.
+ *
  * OWNERSHIP
  *   No memory changes hands, so no allocator is shared.
  *   - What the host passes (documents) is valid until the call returns; copy what you keep.

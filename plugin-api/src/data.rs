@@ -162,6 +162,24 @@ pub struct Open {
     /// First and last frame of the whole job, for renderers whose result depends on them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shot: Option<Shot>,
+    /// Where this host has files that the scene names by absolute paths. Which pair holds for a path,
+    /// [`crate::paths::on_host`] tells. Empty: they are where the scene says. The paths in this document and
+    /// in tasks are this host's own already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<PathPair>,
+}
+
+/// Files that the scene names below `from` are below `to` on this host.
+///
+/// Prefixes are whole names: `/mnt/a` is no prefix of `/mnt/ab`. Of several that fit, the longest
+/// counts, and only that one. A renderer shall read the file below `to` where there is one, and else
+/// the file that the scene names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathPair {
+    /// An absolute folder, as the scene has it; `/` is every absolute path.
+    pub from: String,
+    /// An absolute folder of this host.
+    pub to: String,
 }
 
 /// What a session is for.
@@ -656,18 +674,26 @@ pub enum Basis {
     Measured,
 }
 
-/// A file that a scene needs.
+/// A file that a scene needs, or a folder of which it needs everything below.
+///
+/// Who has these under other paths, with the scene beside what it names relatively and a
+/// [`PathPair`] for what it names absolutely, can render it. So sequences are listed file by file; a
+/// folder is listed as such where its files are the renderer's own business, as in caches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Asset {
-    /// Absolute path.
+    /// Absolute path, without `.` and `..`.
     pub path: String,
-    /// Its size; 0 where it is missing.
+    /// Its size, a folder's with everything below; 0 where it is missing.
     pub bytes: u64,
     /// Whether it is not there.
     pub missing: bool,
     /// `library`, `image`, … for people.
     pub kind: String,
+    /// Whether the scene, or a file that it links, names it by an absolute path: then it is only
+    /// found under another path by whoever was told of [`Open::paths`].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub absolute: bool,
 }
 
 /// Whether frames may be rendered in tiles.
@@ -753,6 +779,7 @@ impl Open {
             settings: BTreeMap::new(),
             output: String::new(),
             shot: None,
+            paths: Vec::new(),
         }
     }
 }

@@ -53,6 +53,7 @@ pub mod abi;
 pub mod command;
 pub mod data;
 pub mod export;
+pub mod paths;
 pub mod replay;
 pub mod stdio;
 

@@ -2,8 +2,8 @@
 //! orders are errors.
 
 use framewright_plugin_api::data::{
-    Abilities, Activity, Answer, Description, Effect, Input, Open, Run, Scene, Setting,
-    SettingKind, Step, Stream, Task, Tile, TileAbility, Verdict,
+    Abilities, Activity, Answer, Asset, Description, Effect, Input, Open, PathPair, Run, Scene,
+    Setting, SettingKind, Step, Stream, Task, Tile, TileAbility, Verdict,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -207,5 +207,29 @@ fn a_description_reads_as_the_manual_writes_it() {
     assert_eq!(
         serde_json::from_value::<Description>(again).unwrap(),
         description
+    );
+}
+
+#[test]
+fn paths_and_absolute_names_are_told_only_where_there_are_any() {
+    let mut open = Open::new(Activity::Render, "/bin/x");
+    let before = serde_json::to_value(&open).unwrap();
+    assert_eq!(before.get("paths"), None);
+    assert_eq!(serde_json::from_value::<Open>(before).unwrap(), open);
+    open.paths = vec![PathPair {
+        from: "/".to_owned(),
+        to: "/tree".to_owned(),
+    }];
+    let after = serde_json::to_value(&open).unwrap();
+    assert_eq!(after["paths"], json!([{"from": "/", "to": "/tree"}]));
+    assert_eq!(serde_json::from_value::<Open>(after).unwrap(), open);
+
+    let mut asset: Asset = serde_json::from_value(json!({"path": "/a", "bytes": 3})).unwrap();
+    assert!(!asset.absolute);
+    assert_eq!(serde_json::to_value(&asset).unwrap().get("absolute"), None);
+    asset.absolute = true;
+    assert_eq!(
+        serde_json::to_value(&asset).unwrap()["absolute"],
+        json!(true)
     );
 }

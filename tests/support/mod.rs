@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
 pub mod pictures;
+pub mod sshd;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -4,71 +4,42 @@ import os
 
 import bpy
 
+import fw_files
+
 # Without these a picture is wrong; without a sound or a clip it is not.
-SEEN_IN_PICTURES = ("library", "image", "cache", "volume", "font")
+SEEN_IN_PICTURES = {"library", "image", "cache", "volume", "font", "light", "geometry"}
 
 
-def _path(block):
-    return os.path.normpath(bpy.path.abspath(block.filepath, library=block.library))
-
-
-def _image_paths(image):
-    path = _path(image)
-    if image.source != "TILED":
-        return [path]
-    marks = [("<UDIM>", lambda n: str(n)),
-             ("<UVTILE>", lambda n: "u%d_v%d" % ((n - 1001) % 10 + 1, (n - 1001) // 10 + 1))]
-    for mark, name in marks:
-        if mark in path:
-            return [path.replace(mark, name(tile.number)) for tile in image.tiles]
-    return [path]
-
-
-def _images():
-    for image in bpy.data.images:
-        if image.source not in {"FILE", "SEQUENCE", "MOVIE", "TILED"} or not image.filepath:
-            continue
-        if image.users == 0 or image.packed_file or len(image.packed_files):
-            continue
-        for path in _image_paths(image):
-            yield "image", path
-
-
-def _plain_files():
-    for library in bpy.data.libraries:
-        if not getattr(library, "packed_file", None):
-            yield "library", os.path.normpath(bpy.path.abspath(library.filepath))
-    for name, kind in (("sounds", "sound"), ("movieclips", "clip"), ("fonts", "font"),
-                       ("cache_files", "cache"), ("volumes", "volume")):
-        for block in getattr(bpy.data, name, ()):
-            if not block.filepath or block.filepath == "<builtin>" or block.users == 0:
-                continue
-            if getattr(block, "packed_file", None) or getattr(block, "is_sequence", False):
-                continue
-            yield kind, _path(block)
-
-
-def _fluid_caches():
-    for thing in bpy.data.objects:
-        for modifier in thing.modifiers:
-            if modifier.type == "FLUID" and getattr(modifier, "fluid_type", "") == "DOMAIN":
-                folder = modifier.domain_settings.cache_directory
-                if folder:
-                    yield "cache", os.path.normpath(bpy.path.abspath(folder, library=thing.library))
+def _size(path):
+    """Bytes of a file, or of all files below a folder; None where there is neither."""
+    try:
+        size = os.stat(path).st_size
+    except OSError:
+        return None
+    if not os.path.isdir(path):
+        return size
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(folder, name)).st_size
+            except OSError:
+                pass  # gone again: whoever reads the folder will see
+    return total
 
 
 def assets():
-    """Every file that the scene names, each once: dicts with path, kind, bytes, missing."""
+    """Every file that the scene names, each once: dicts with path, kind, bytes, missing, absolute."""
     found = {}
-    for source in (_plain_files, _images, _fluid_caches):
-        for kind, path in source():
-            if path in found:
-                continue
-            try:
-                size, missing = os.stat(path).st_size, False
-            except OSError:
-                size, missing = 0, True
-            found[path] = {"path": path, "kind": kind, "bytes": size, "missing": missing}
+    for reference in fw_files.references():
+        for path in reference.files():
+            one = found.get(path)
+            if one is None:
+                size = _size(path)
+                one = found[path] = {"path": path, "kind": reference.kind, "bytes": size or 0,
+                                     "missing": size is None, "absolute": False}
+            # Some may name it one way, some the other.
+            one["absolute"] = one["absolute"] or reference.absolute
     return list(found.values())
 
 
@@ -82,11 +53,26 @@ def missing_blocks():
     return names
 
 
-def holes():
+def _seen(scene):
+    """Kinds of files without which pictures of this scene are wrong."""
+    kinds = set(SEEN_IN_PICTURES)
+    if scene.render.use_sequencer and fw_files.strips(scene):
+        kinds.add("strip")
+    if scene.render.engine == "CYCLES" and getattr(scene.cycles, "shading_system", False):
+        kinds.add("script")
+    return kinds
+
+
+def holes(scene):
     """Sentences about what a picture would lack; empty when the scene is whole."""
-    lacking = [one for one in assets() if one["missing"] and one["kind"] in SEEN_IN_PICTURES]
-    told = ["%s %s is missing" % (one["kind"], one["path"]) for one in lacking]
-    if not any(one["kind"] == "library" for one in lacking):
+    seen, lacking = _seen(scene), {}
+    for reference in fw_files.references():
+        if reference.kind in seen:
+            for path in reference.files():
+                if path not in lacking and not os.path.exists(path):
+                    lacking[path] = reference.kind
+    told = ["%s %s is missing" % (kind, path) for path, kind in lacking.items()]
+    if "library" not in lacking.values():
         told += ["linked data-block %s is missing from its library" % name
                  for name in missing_blocks()]
     return told

@@ -13,7 +13,7 @@ import fw_simulation
 import fw_wire
 
 # More than this many of a kind are counted, not told one by one.
-ASSETS_MAX = 20000
+ASSETS_MAX = 50000
 WARNINGS_MAX = 100
 
 # Compositor nodes that make each pixel from that pixel alone.

@@ -7,6 +7,8 @@ or write where it should not: overwrite guards, placeholders, side outputs.
 import bpy
 
 import fw_assets
+import fw_files
+import fw_paths
 
 PICTURE_FORMATS = {"png": "PNG", "exr": "OPEN_EXR"}
 
@@ -140,13 +142,7 @@ def file_output_nodes(scene):
 
 
 def sequencer_strips(scene):
-    if not scene.render.use_sequencer or scene.sequence_editor is None:
-        return 0
-    editor = scene.sequence_editor
-    strips = getattr(editor, "strips_all", None)
-    if strips is None:
-        strips = editor.sequences_all
-    return len(strips)
+    return len(fw_files.strips(scene)) if scene.render.use_sequencer else 0
 
 
 def has_denoiser():
@@ -177,6 +173,7 @@ def check_build(scene):
 def prepare(setup):
     """Chooses the scene, applies the settings, and refuses what cannot come out right."""
     settings = setup["settings"]
+    fw_paths.apply(setup.get("paths", []))
     scene = chosen_scene(settings)
     window = bpy.context.window
     if window is not None and window.scene != scene:
@@ -191,7 +188,7 @@ def prepare(setup):
         for node in file_output_nodes(scene):
             node.mute = True
     if settings.get("missing", "fail") == "fail":
-        told = fw_assets.holes()
+        told = fw_assets.holes(scene)
         if told:
             more = " and %d more" % (len(told) - 3) if len(told) > 3 else ""
             raise Refused("; ".join(told[:3]) + more)

@@ -97,8 +97,8 @@ pub struct Clues {
     engines: Vec<(String, String)>,
     /// Why the file was not read.
     unread: Option<String>,
-    /// A library that was not found.
-    library: Option<String>,
+    /// A library that was not found, as it was said on a stream first.
+    libraries: Vec<(Stream, String)>,
     /// A script inside the scene that failed when it was loaded.
     script: Option<String>,
     out: Heard,
@@ -176,12 +176,20 @@ impl Clues {
         } else if text.starts_with("Warning: Unable to open '")
             || has("linked data-blocks are missing")
         {
-            self.library.get_or_insert_with(|| cut(text));
+            if !self.libraries.iter().any(|(on, _)| *on == stream) {
+                self.libraries.push((stream, cut(text)));
+            }
         } else if unread.iter().any(|part| has(part)) {
             self.unread = Some(cut(text));
         } else {
             self.stream(stream).hear(text);
         }
+    }
+
+    /// Libraries that Blender missed on this stream so far were moved to where they are; those that
+    /// were not, the scripts name.
+    pub fn files_moved(&mut self, stream: Stream) {
+        self.libraries.retain(|(on, _)| *on != stream);
     }
 
     fn stream(&mut self, stream: Stream) -> &mut Heard {
@@ -243,7 +251,7 @@ impl Clues {
             let why = format!("a script of the scene failed: {line}");
             return Some(Ruling::new(Verdict::Unrenderable, why).hint(HINT_WHOLE));
         }
-        self.library.as_ref().map(|line| {
+        self.libraries.first().map(|(_, line)| {
             let why = format!("a library of the scene is missing: {line}");
             Ruling::new(Verdict::Unrenderable, why).hint(HINT_WHOLE)
         })
@@ -363,7 +371,7 @@ impl Clues {
         if let Some(line) = &self.driver {
             told.push(format!("a driver may not run: {line}; {HINT_SCRIPTS}"));
         }
-        if let Some(line) = &self.library {
+        if let Some((_, line)) = self.libraries.first() {
             told.push(format!("a library is missing: {line}"));
         }
         told
@@ -472,6 +480,18 @@ mod tests {
         let cut = heard(&["Error: Failed to read blend file '/a.blend': Missing DNA block"]);
         assert_eq!(verdict(&cut), Some(Verdict::Unrenderable));
         assert_eq!(verdict(&heard(&[])), None);
+    }
+
+    #[test]
+    fn a_library_that_was_moved_is_not_missing_any_more() {
+        let mut clues = heard(&["Warning: Unable to open '/lib/a.blend': No such file"]);
+        let ruling = |clues: &Clues| clues.of_written(&Heard::default(), settings());
+        clues.files_moved(Stream::Stdout);
+        assert!(ruling(&clues).is_some(), "the other stream may lag behind");
+        clues.files_moved(Stream::Stderr);
+        assert_eq!(ruling(&clues), None);
+        clues.hear(Stream::Stderr, "Warning: Unable to open '/lib/b.blend': x");
+        assert!(ruling(&clues).is_some());
     }
 
     #[test]

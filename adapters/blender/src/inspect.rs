@@ -84,6 +84,7 @@ impl Inspect {
                 kind,
                 bytes,
                 missing,
+                absolute,
             } if self.assets.len() < LIST_MAX => {
                 if missing {
                     self.warnings.push(format!("{kind} {path} is missing"));
@@ -93,6 +94,7 @@ impl Inspect {
                     bytes,
                     missing,
                     kind,
+                    absolute,
                 });
             }
             Message::Warning { text } if self.warnings.len() < LIST_MAX => self.warnings.push(text),
@@ -100,6 +102,7 @@ impl Inspect {
             Message::Layer { .. }
             | Message::Asset { .. }
             | Message::Warning { .. }
+            | Message::Moved
             | Message::Ready { .. }
             | Message::Begin { .. }
             | Message::Done { .. } => {}

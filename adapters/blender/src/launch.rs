@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use framewright_plugin_api::data::{Failure, Open, Run, TextFile};
+use framewright_plugin_api::data::{Failure, Open, PathPair, Run, TextFile};
 use serde_json::{Value, json};
 
 use crate::settings::Settings;
@@ -17,13 +17,15 @@ use crate::settings::Settings;
 pub const EXIT_PYTHON: i32 = 90;
 
 /// A script, by its file name.
-const SCRIPTS: [(&str, &str); 9] = [
+const SCRIPTS: [(&str, &str); 11] = [
     ("fw_wire.py", include_str!("../scripts/fw_wire.py")),
     (
         "fw_preflight.py",
         include_str!("../scripts/fw_preflight.py"),
     ),
+    ("fw_files.py", include_str!("../scripts/fw_files.py")),
     ("fw_assets.py", include_str!("../scripts/fw_assets.py")),
+    ("fw_paths.py", include_str!("../scripts/fw_paths.py")),
     ("fw_prepare.py", include_str!("../scripts/fw_prepare.py")),
     ("fw_look.py", include_str!("../scripts/fw_look.py")),
     (
@@ -44,6 +46,7 @@ pub struct Launch {
     threads: u32,
     output: String,
     given: BTreeMap<String, Value>,
+    paths: Vec<PathPair>,
     /// The settings.
     pub settings: Settings,
 }
@@ -98,14 +101,20 @@ impl Launch {
         let Some(scene) = open.scene else {
             return Err(Failure::new("bad-document", "the session names no scene"));
         };
+        let settings = Settings::of(&open.settings);
         Ok(Launch {
-            settings: Settings::of(&open.settings),
+            settings: Settings {
+                // What Blender's own options cannot say needs the scripts.
+                plain: settings.plain && open.paths.is_empty(),
+                ..settings
+            },
             program: open.program,
             scene,
             scratch: open.scratch,
             threads: open.threads,
             output: open.output,
             given: open.settings,
+            paths: open.paths,
         })
     }
 
@@ -221,6 +230,9 @@ impl Launch {
             "output": self.output,
             "scratch": self.scratch,
         });
+        if !self.paths.is_empty() {
+            document["paths"] = json!(self.paths);
+        }
         if let Purpose::Range(range) = purpose {
             document["burst"] = json!({
                 "layer": range.layer, "tile": range.tile, "extension": range.extension,

@@ -60,6 +60,9 @@ pub enum Message {
         #[serde(default)]
         seconds: f64,
     },
+    /// Files were taken from where this host has them, so what was said of them before no longer
+    /// holds. Said on both streams.
+    Moved,
     /// Facts of an inspection.
     Scene(Box<Facts>),
     /// One view layer.
@@ -81,6 +84,9 @@ pub enum Message {
         bytes: u64,
         /// Whether it is not there.
         missing: bool,
+        /// Whether the scene names it by an absolute path.
+        #[serde(default)]
+        absolute: bool,
     },
     /// Something people should know.
     Warning {

@@ -1,10 +1,10 @@
 //! Probe and inspect: start the program, read one line, conclude once.
 
-use framewright_plugin_api::data::{Found, Input, Open, Run, Stream, Verdict};
+use framewright_plugin_api::data::{Asset, Found, Input, Open, Run, Stream, Verdict};
 use framewright_plugin_api::{Effects, Session};
 
 use crate::reports::{self, Report};
-use crate::scene::Inspection;
+use crate::scene::{AssetFacts, Inspection};
 
 /// The only process of these sessions.
 const RUN: u32 = 1;
@@ -67,6 +67,7 @@ impl Session for Probe {
 pub struct Inspect {
     scene: String,
     layer_names: bool,
+    assets: Vec<Asset>,
     concluded: bool,
 }
 
@@ -81,6 +82,7 @@ impl Inspect {
                 .settings
                 .get("channels")
                 .is_some_and(|how| how == "layer"),
+            assets: Vec::new(),
             concluded: false,
         }
     }
@@ -89,19 +91,34 @@ impl Inspect {
         let Some(text) = reports::marked(text) else {
             return;
         };
+        if let Some(asset) = text.strip_prefix("asset ") {
+            match serde_json::from_str::<AssetFacts>(asset) {
+                Ok(facts) => self.assets.push(facts.into_asset()),
+                Err(error) => self.misunderstood(&error, out),
+            }
+            return;
+        }
         self.concluded = true;
         if let Some(Report::Refused(refusal)) = reports::read(text) {
             out.failed(Verdict::Unrenderable, refusal.message, refusal.hint);
             return;
         }
         match serde_json::from_str::<Inspection>(text) {
-            Ok(inspection) => out.scene(inspection.into_scene(&self.scene, self.layer_names)),
-            Err(error) => out.failed(
-                Verdict::AdapterFault,
-                format!("the stub renderer told of its scene what is not understood: {error}"),
-                "use the adapter and the program of one build",
-            ),
+            Ok(inspection) => {
+                let assets = std::mem::take(&mut self.assets);
+                out.scene(inspection.into_scene(&self.scene, self.layer_names, assets));
+            }
+            Err(error) => self.misunderstood(&error, out),
         }
+    }
+
+    fn misunderstood(&mut self, error: &serde_json::Error, out: &mut Effects) {
+        self.concluded = true;
+        out.failed(
+            Verdict::AdapterFault,
+            format!("the stub renderer told of its scene what is not understood: {error}"),
+            "use the adapter and the program of one build",
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use framewright_plugin_api::data::{
-    After, Basis, Cost, Costs, Layer, LayerSplit, Scene, Scope, Tiling,
+    After, Asset, Basis, Cost, Costs, Layer, LayerSplit, Scene, Scope, Tiling,
 };
 
 /// What `framewright stub-render --inspect` prints.
@@ -26,6 +26,28 @@ pub struct Inspection {
     tiles: TileFacts,
     sticky: bool,
     warnings: Vec<String>,
+}
+
+/// What it prints before, once for each asset.
+#[derive(Debug, Deserialize)]
+pub struct AssetFacts {
+    path: String,
+    bytes: u64,
+    missing: bool,
+    absolute: bool,
+}
+
+impl AssetFacts {
+    /// The same for framewright.
+    pub fn into_asset(self) -> Asset {
+        Asset {
+            path: self.path,
+            bytes: self.bytes,
+            missing: self.missing,
+            kind: "asset".to_owned(),
+            absolute: self.absolute,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -52,8 +74,8 @@ struct TileFacts {
 
 impl Inspection {
     /// The same for framewright. `path` gives the scene its name; with `layer_names`, channels
-    /// carry the layer's name.
-    pub fn into_scene(self, path: &str, layer_names: bool) -> Scene {
+    /// carry the layer's name. Assets were told before.
+    pub fn into_scene(self, path: &str, layer_names: bool, assets: Vec<Asset>) -> Scene {
         let declared = |seconds| Cost::new(seconds, Basis::Declared);
         let mut warnings = self.warnings;
         if !self.sticky {
@@ -103,6 +125,7 @@ impl Inspection {
                 exact: true,
                 why: String::new(),
             },
+            assets,
             warnings,
             ..Scene::default()
         }
@@ -158,7 +181,7 @@ mod tests {
                 "tiles":{{"exact":true,"margin":0}},"sticky":{sticky},"warnings":[]}}"#
         );
         let inspection: Inspection = serde_json::from_str(&text).expect("an inspection");
-        inspection.into_scene("/scenes/shot.stub.toml", layer_names)
+        inspection.into_scene("/scenes/shot.stub.toml", layer_names, Vec::new())
     }
 
     #[test]

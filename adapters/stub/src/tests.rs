@@ -1,4 +1,4 @@
-use framewright_plugin_api::data::{Activity, Effect, Open, Task, Verdict};
+use framewright_plugin_api::data::{Activity, Asset, Effect, Open, PathPair, Task, Verdict};
 use framewright_plugin_api::replay::{self, End};
 
 use super::*;
@@ -160,6 +160,66 @@ fn a_program_that_is_no_stub_renderer_is_told() {
             ..
         })
     ));
+}
+
+#[test]
+fn assets_are_listed_as_the_renderer_tells_them() {
+    let printed = r#"@@FW asset {"path":"/p/a","bytes":3,"missing":false,"absolute":false}
+@@FW asset {"path":"/abs/b","bytes":0,"missing":true,"absolute":true}
+@@FW {"first":1,"last":2,"step":1,"fps":24.0,"width":4,"height":4,"layers":[],"load_s":1.0,"call_s":0.0,"frame_s":1.0,"memory_bytes":0,"output":"","tiles":{"exact":true,"margin":0},"sticky":true,"warnings":[]}"#;
+    let asked = open(Activity::Inspect);
+    let effects = replay::feed(&Stub, asked, Vec::new(), printed, End::Exited(0));
+    let effects = effects.expect("no failure");
+    let Some(Effect::Scene(scene)) = effects.last() else {
+        panic!("{effects:?}");
+    };
+    let asset = |path: &str, bytes, missing, absolute| Asset {
+        path: path.to_owned(),
+        bytes,
+        missing,
+        kind: "asset".to_owned(),
+        absolute,
+    };
+    let wanted = [
+        asset("/p/a", 3, false, false),
+        asset("/abs/b", 0, true, true),
+    ];
+    assert_eq!(scene.assets, wanted);
+
+    let effects = replay::feed(
+        &Stub,
+        open(Activity::Inspect),
+        Vec::new(),
+        "@@FW asset {\"path\":1}",
+        End::Exited(0),
+    );
+    assert!(matches!(
+        effects.expect("no failure").last(),
+        Some(Effect::Failed {
+            verdict: Verdict::AdapterFault,
+            ..
+        })
+    ));
+}
+
+#[test]
+fn the_renderer_is_told_where_absolute_assets_are() {
+    for sticky in [true, false] {
+        let mut opened = open(Activity::Render);
+        opened.settings.insert("sticky".to_owned(), sticky.into());
+        opened.paths = vec![PathPair {
+            from: "/".to_owned(),
+            to: "/tree dir".to_owned(),
+        }];
+        let tasks = vec![Task::frame(1, 1, "/s/1.png")];
+        let effects = replay::feed(&Stub, opened, tasks, "", End::Runs).expect("no failure");
+        let argv = effects.iter().find_map(|effect| match effect {
+            Effect::Run(run) => Some(run.argv.join(" ")),
+            _ => None,
+        });
+        let argv = argv.expect("a run");
+        assert!(argv.contains(" --path / /tree dir "), "{argv}");
+    }
 }
 
 #[test]

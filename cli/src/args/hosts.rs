@@ -13,15 +13,13 @@ use crate::surroundings::Surroundings;
 /// Name of this machine as a host.
 pub(crate) const LOCAL: &str = "local";
 
-/// The hosts of a job, at least one, names unique; and what people should know about them.
+/// The hosts of a job, at least one, names unique.
 #[derive(Debug)]
 pub(crate) struct Chosen {
     /// The hosts.
     pub(crate) hosts: Vec<HostEntry>,
     /// Limits of the farm.
     pub(crate) limits: FarmLimits,
-    /// Sentences.
-    pub(crate) warnings: Vec<String>,
 }
 
 /// Decides where to run.
@@ -37,7 +35,6 @@ pub(crate) fn choose(args: &JobArgs, around: &Surroundings) -> Result<Chosen, Pr
     let mut chosen = Chosen {
         hosts: Vec::new(),
         limits: FarmLimits::default(),
-        warnings: Vec::new(),
     };
     if farm_wanted || args.local.is_none() {
         match farm_file(args.hosts.as_deref(), around)? {
@@ -77,6 +74,15 @@ pub(super) fn simulated(
     Ok(Some((hosts, limits(&farm))))
 }
 
+/// The farm that was named, else the one found, as it is written.
+pub(crate) fn farm(
+    named: Option<&Path>,
+    around: &Surroundings,
+) -> Result<Option<Farm>, Presentable> {
+    let path = farm_file(named, around)?;
+    Ok(path.map(|path| Farm::read(&path)).transpose()?)
+}
+
 /// The farm that was named, else the one found.
 fn farm_file(named: Option<&Path>, around: &Surroundings) -> Result<Option<PathBuf>, Presentable> {
     if let Some(named) = named {
@@ -99,11 +105,7 @@ fn farm_file(named: Option<&Path>, around: &Surroundings) -> Result<Option<PathB
 
 fn from_farm(farm: &Farm, args: &JobArgs, chosen: &mut Chosen) -> Result<(), Presentable> {
     for host in farm.named(&args.host)? {
-        chosen.hosts.push(host.entry()?);
-        let keys = host.without_effect();
-        if !keys.is_empty() {
-            chosen.warnings.push(without_effect(host, &keys));
-        }
+        chosen.hosts.push(host.entry());
     }
     chosen.limits = limits(farm);
     Ok(())
@@ -114,15 +116,6 @@ fn limits(farm: &Farm) -> FarmLimits {
         dispatch_interval_s: farm.limits.dispatch_interval.as_secs_f64(),
         loads_max: farm.limits.loads_max,
     }
-}
-
-fn without_effect(host: &Host, keys: &[&str]) -> String {
-    let verb = if keys.len() == 1 { "has" } else { "have" };
-    format!(
-        "host {}: {} {verb} no effect yet",
-        host.name,
-        keys.join(", ")
-    )
 }
 
 fn this_machine(slots: u32) -> HostEntry {
@@ -202,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ssh_host_is_refused_only_when_it_is_wanted() {
+    fn only_hosts_that_are_wanted_are_taken() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("farm.toml"), FARM).unwrap();
         let around = around(folder.path());
@@ -211,12 +204,8 @@ mod tests {
             ..JobArgs::default()
         };
         assert_eq!(names(&choose(&only_a, &around).unwrap()), [("a", 1)]);
-        let problem = choose(&JobArgs::default(), &around).unwrap_err();
-        assert_eq!(
-            problem.message,
-            "host b is reached by ssh, which framewright cannot do yet"
-        );
-        assert_eq!(problem.exit, crate::exit::Exit::Usage);
+        let all = choose(&JobArgs::default(), &around).unwrap();
+        assert_eq!(names(&all), [("a", 1), ("b", 1)]);
     }
 
     #[test]

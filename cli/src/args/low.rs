@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::farm::HostsCommand;
 use super::history::HistoryCommand;
 use super::simulate::SimulateArgs;
 
@@ -135,6 +136,16 @@ pub(crate) enum Command {
     History {
         #[command(subcommand)]
         what: HistoryCommand,
+    },
+    /// List hosts, look them over, or change those of a job that is running.
+    #[command(
+        subcommand_required = true,
+        arg_required_else_help = true,
+        disable_help_subcommand = true
+    )]
+    Hosts {
+        #[command(subcommand)]
+        what: HostsCommand,
     },
     /// Ask what renderer adapters there are.
     #[command(

@@ -50,12 +50,9 @@ pub(crate) fn settle(
     if let Some(priority) = &args.priority {
         frame_set("--priority", priority)?;
     }
-    let Chosen {
-        hosts,
-        limits,
-        mut warnings,
-    } = hosts::choose(args, around)?;
+    let Chosen { hosts, limits } = hosts::choose(args, around)?;
     let request = Request {
+        assets: Vec::new(),
         scene,
         adapter: args.adapter.clone(),
         adapter_path: adapter_path
@@ -105,7 +102,7 @@ pub(crate) fn settle(
         note: args.note.as_deref().map(note).transpose()?,
         history: !args.no_history,
     };
-    warnings.extend(without_effect(request.policy, request.segment));
+    let warnings = Vec::from_iter(without_effect(request.policy, request.segment));
     Ok(Settled { request, warnings })
 }
 

@@ -2,6 +2,7 @@
 
 mod explain;
 mod history;
+mod hosts;
 mod logs;
 mod manual;
 mod render;
@@ -56,6 +57,7 @@ pub(crate) fn run(low: Low, format: &mut Format) -> Result<Exit, Presentable> {
         Command::Explain(args) => explain::run(&args, *format, &around()?),
         Command::Logs(args) => logs::run(&args, common.verbose, *format, &around()?),
         Command::History { what } => history::run(what, *format, &around()?),
+        Command::Hosts { what } => hosts::run(what, &common, *format, &around()?),
         Command::Adapters {
             what: AdaptersCommand::List,
         } => {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::lines::progress;
 use super::notices::{Loudness, Notice, Notices};
+use super::standings::{Hindrance, held_by};
 use super::tally::{Doing, Slot, SlotName, Tally, seconds};
 use super::words::{clock, cut};
 use crate::printable::printable;
@@ -90,7 +91,8 @@ impl Bars {
         self.fit(layout);
         let widths = widths(tally);
         for (bar, (name, slot)) in self.slots.iter().zip(&tally.slots) {
-            bar.set_message(slot_line(name, slot, now, widths));
+            let hindrance = tally.hindrance(name);
+            bar.set_message(slot_line(name, slot, hindrance, now, widths));
         }
         if let Some(more) = &self.more {
             more.set_message(format!("  +{} more slots", layout.hidden));
@@ -181,10 +183,11 @@ fn task_of(doing: &Doing) -> &str {
 fn slot_line(
     name: &SlotName,
     slot: &Slot,
+    hindrance: Option<Hindrance<'_>>,
     now: Timestamp,
     (host_width, task_width): (usize, usize),
 ) -> String {
-    let (word, fraction) = match &slot.doing {
+    let (mut word, fraction) = match &slot.doing {
         Doing::Waiting => ("waiting", None),
         Doing::Loading => ("loading", None),
         Doing::Rendering { fraction, .. } => ("rendering", Some(fraction.clamp(0.0, 1.0))),
@@ -204,8 +207,21 @@ fn slot_line(
         }
         None => " ".repeat(SLOT_BAR + 5),
     };
-    let clock = clock(seconds(slot.since, now));
-    format!("  {host:<host_width$}  {word:<9}  {task:<task_width$}  {gauge}  {clock:>5}")
+    let mut since = slot.since;
+    let why = match hindrance {
+        None => String::new(),
+        Some(Hindrance::Silent { since: silent }) => {
+            (word, since) = ("silent", silent);
+            String::new()
+        }
+        Some(Hindrance::Held { by }) => format!("  {}", held_by(by)),
+        Some(Hindrance::Closed { why }) => {
+            word = "closed";
+            format!("  {}", printable(why))
+        }
+    };
+    let clock = clock(seconds(since, now));
+    format!("  {host:<host_width$}  {word:<9}  {task:<task_width$}  {gauge}  {clock:>5}{why}")
 }
 
 fn overall_style(columns: u16) -> ProgressStyle {
@@ -228,7 +244,8 @@ fn style(template: &'static str) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::super::script::{
-        at, begun, done, failed, loaded, progress, sent, started, time, up, verifying,
+        at, begun, closed, done, failed, heard, leased, loaded, progress, sent, silent,
+        slot_waiting, started, time, up, verifying,
     };
     use super::*;
     use framewright_core::event::Event;
@@ -312,6 +329,51 @@ mod tests {
           node02/0  loading                                    0:28
           node02/1  waiting                                    0:28
         "#);
+    }
+
+    #[test]
+    fn a_slot_that_is_kept_from_work_says_by_what() {
+        let mut screen = Screen::new(16, 100);
+        let mut events = running_job();
+        events.extend([
+            at(26, silent("node01")),
+            at(27, slot_waiting("node02", 1, &["anna (job x)"])),
+            at(27, up("node03", 1)),
+            at(27, closed("node03", "its disk is full")),
+        ]);
+        insta::assert_snapshot!(screen.after(38, &events), @r#"
+        job 0198c0de: 300 tasks, on 2 slots
+        node01 is silent: the connection was reset; its 2 frames go on there
+        node02 waits for a slot: held by anna (job x)
+        node03 takes nothing new: its disk is full
+        ╸─────────────────────────────── 1/300 frames, 5.0 a minute, 59m48s left
+          node01/0  silent     beauty:2    ━━━━━━──────  52%   0:12
+          node01/1  silent     beauty:150  ━━━━━━━━━━━━ 100%   0:12
+          node02/0  loading                                    0:38
+          node02/1  waiting                                    0:38  held by anna (job x)
+          node03/0  closed                                     0:11  its disk is full
+        "#);
+        // Heard again, leased, and open.
+        let text = screen.after(
+            40,
+            &[
+                at(39, heard("node01", 13.0)),
+                at(39, leased("node02", 1)),
+                at(
+                    39,
+                    Event::HostOpened {
+                        host: "node03".into(),
+                    },
+                ),
+            ],
+        );
+        let bars = text.lines().rev().take(5);
+        for line in bars {
+            assert!(
+                !line.contains("silent") && !line.contains("held") && !line.contains("closed"),
+                "{text}"
+            );
+        }
     }
 
     #[test]

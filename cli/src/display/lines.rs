@@ -169,6 +169,64 @@ mod tests {
         assert_eq!(told(Loudness::Quiet, &events), "");
     }
 
+    fn restless_hosts() -> Vec<Stamped> {
+        vec![
+            at(0, started(3)),
+            at(
+                0,
+                Event::HostJoined {
+                    host: "n4".into(),
+                    slots: 4,
+                },
+            ),
+            at(0, up("n1", 2)),
+            at(0, staged("n1", 1_288_490_189, 8.1)),
+            at(0, staged("n2", 325_058_560, 2.0)),
+            at(0, staged("n3", 0, 0.4)),
+            at(0, sent(1, "n1", 0, &["a:1", "a:2"])),
+            at(0, sent(2, "n1", 1, &["a:3"])),
+            at(2, begun(1, "a:1", "n1", 0)),
+            at(2, begun(2, "a:3", "n1", 1)),
+            at(3, silent("n1")),
+            at(3, silent("n3")),
+            at(15, heard("n1", 12.0)),
+            at(16, slot_waiting("n2", 0, &["anna (job x)"])),
+            at(16, slot_waiting("n2", 1, &["anna (job x)"])),
+            at(17, slot_waiting("n2", 0, &["anna (job x)", "ben (job y)"])),
+            at(18, leased("n2", 0)),
+            at(19, closed("n1", "its disk is full")),
+            at(20, Event::HostOpened { host: "n1".into() }),
+            at(21, closed("n1", "it is drained")),
+            at(22, Event::HostDrained { host: "n1".into() }),
+        ]
+    }
+
+    #[test]
+    fn hosts_that_come_and_go_and_wait_are_told() {
+        insta::assert_snapshot!(told(Loudness::Normal, &restless_hosts()), @r#"
+        job 0198c0de: 3 tasks, on 2 slots
+        n4 joins the job with 4 slots
+        n1 staged 1.2 GiB in 8.1s
+        n2 staged 1.2 GiB (310 MiB sent) in 2.0s
+        n1 is silent: the connection was reset; its 2 frames go on there
+        n3 is silent: the connection was reset
+        n1 is back after 12s
+        n2 waits for a slot: held by anna (job x)
+        n2 waits for a slot: held by anna (job x), ben (job y)
+        n1 takes nothing new: its disk is full
+        n1 takes frames again
+        n1 takes nothing new: it is drained
+        n1 is drained: nothing of the job is there
+        "#);
+        assert_eq!(told(Loudness::Quiet, &restless_hosts()), "");
+        let all = told(Loudness::Verbose, &restless_hosts());
+        assert!(
+            all.contains("n3: 12 files are there already (1.2 GiB), looked at in 0.4s\n"),
+            "{all}"
+        );
+        assert!(all.contains("n2/0: the machine's slot is ours\n"), "{all}");
+    }
+
     #[test]
     fn quiet_tells_failures_only() {
         insta::assert_snapshot!(told(Loudness::Quiet, &small_job()), @r#"

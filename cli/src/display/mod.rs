@@ -10,6 +10,7 @@ mod notices;
 mod predicted;
 #[cfg(test)]
 pub(crate) mod script;
+pub(crate) mod standings;
 pub(crate) mod summary;
 pub(crate) mod tally;
 pub(crate) mod words;

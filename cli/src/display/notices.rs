@@ -1,10 +1,13 @@
 //! The sentences that an event is told in, shared by bars and lines.
 
+use std::collections::BTreeMap;
+
 use framewright_core::event::Event;
 use jiff::tz::TimeZone;
 
+use super::standings::held_by;
 use super::tally::Tally;
-use super::words::count;
+use super::words::{bytes, count, time};
 use crate::printable::{for_shell, printable};
 use crate::tables::history::costs_from;
 
@@ -60,6 +63,8 @@ impl Notice {
 pub(crate) struct Notices {
     loudness: Loudness,
     failures_told: u32,
+    /// Who was last said to hold a host's slots: its further slots wait for the same.
+    held_told: BTreeMap<String, Vec<String>>,
 }
 
 impl Notices {
@@ -67,6 +72,7 @@ impl Notices {
         Self {
             loudness,
             failures_told: 0,
+            held_told: BTreeMap::new(),
         }
     }
 
@@ -94,6 +100,67 @@ impl Notices {
                 "host {host} is lost: {}",
                 printable(why)
             ))),
+            Event::HostSilent { host, why } => {
+                let running = tally.running_on(host) as u64;
+                self.normal(|| Notice::Warning(silent(host, why, running)))
+            }
+            Event::HostHeard { host, silent_s } => {
+                self.normal(|| Notice::Plain(format!("{host} is back after {}", time(*silent_s))))
+            }
+            Event::HostClosed { host, why } => self.normal(|| {
+                Notice::Warning(format!("{host} takes nothing new: {}", printable(why)))
+            }),
+            Event::HostOpened { host } => {
+                self.normal(|| Notice::Plain(format!("{host} takes frames again")))
+            }
+            Event::SlotWaiting {
+                host,
+                slot: _,
+                holders,
+            } => {
+                let told = self.held_told.insert(host.clone(), holders.clone());
+                if told.as_ref() == Some(holders) {
+                    return None;
+                }
+                let held = held_by(holders);
+                self.normal(|| Notice::Plain(format!("{host} waits for a slot: {held}")))
+            }
+            Event::SlotLeased { host, slot } => {
+                self.held_told.remove(host);
+                self.verbose(|| format!("{host}/{slot}: the machine's slot is ours"))
+            }
+            Event::Staged {
+                host,
+                files,
+                bytes: size,
+                bytes_sent,
+                seconds,
+            } => {
+                let took = time(*seconds);
+                match bytes_sent {
+                    0 => self.verbose(|| {
+                        let files = count(u64::from(*files), "file is", "files are");
+                        format!(
+                            "{host}: {files} there already ({}), looked at in {took}",
+                            bytes(*size)
+                        )
+                    }),
+                    sent => self.normal(|| {
+                        let sent = match sent {
+                            sent if sent == size => String::new(),
+                            sent => format!(" ({} sent)", bytes(*sent)),
+                        };
+                        Notice::Plain(format!("{host} staged {}{sent} in {took}", bytes(*size)))
+                    }),
+                }
+            }
+            Event::HostJoined { host, slots } => self.normal(|| {
+                let slots = count(u64::from(*slots), "slot", "slots");
+                Notice::Plain(format!("{host} joins the job with {slots}"))
+            }),
+            Event::HostDrained { host } => self.normal(|| {
+                Notice::Plain(format!("{host} is drained: nothing of the job is there"))
+            }),
             Event::Warning { text } => {
                 self.normal(|| Notice::Warning(format!("warning: {}", printable(text))))
             }
@@ -178,6 +245,16 @@ impl Notices {
             _ => None,
         }
     }
+}
+
+/// `node02 is silent: …; its 2 frames go on there`
+fn silent(host: &str, why: &str, running: u64) -> String {
+    let goes_on = match running {
+        0 => String::new(),
+        1 => "; its frame goes on there".to_owned(),
+        many => format!("; its {many} frames go on there"),
+    };
+    format!("{host} is silent: {}{goes_on}", printable(why))
 }
 
 /// What the first Ctrl-C is answered with.

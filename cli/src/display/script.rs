@@ -33,6 +33,52 @@ pub(crate) fn up(host: &str, slots: u32) -> Event {
     }
 }
 
+pub(crate) fn silent(host: &str) -> Event {
+    Event::HostSilent {
+        host: host.into(),
+        why: "the connection was reset".into(),
+    }
+}
+
+pub(crate) fn heard(host: &str, silent_s: f64) -> Event {
+    Event::HostHeard {
+        host: host.into(),
+        silent_s,
+    }
+}
+
+pub(crate) fn closed(host: &str, why: &str) -> Event {
+    Event::HostClosed {
+        host: host.into(),
+        why: why.into(),
+    }
+}
+
+pub(crate) fn slot_waiting(host: &str, slot: u32, holders: &[&str]) -> Event {
+    Event::SlotWaiting {
+        host: host.into(),
+        slot,
+        holders: holders.iter().map(|name| (*name).to_owned()).collect(),
+    }
+}
+
+pub(crate) fn leased(host: &str, slot: u32) -> Event {
+    Event::SlotLeased {
+        host: host.into(),
+        slot,
+    }
+}
+
+pub(crate) fn staged(host: &str, bytes_sent: u64, seconds: f64) -> Event {
+    Event::Staged {
+        host: host.into(),
+        files: 12,
+        bytes: 1_288_490_189,
+        bytes_sent,
+        seconds,
+    }
+}
+
 pub(crate) fn sent(segment: u64, host: &str, slot: u32, tasks: &[&str]) -> Event {
     let tasks = tasks.iter().map(|task| (*task).to_owned()).collect();
     Event::SegmentSent {

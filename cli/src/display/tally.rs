@@ -10,6 +10,7 @@ use framewright_core::event::{Event, JobEnd, Stamped};
 use framewright_core::store::{VERDICT_COMMIT, VERDICT_LOST};
 use jiff::Timestamp;
 
+use super::standings::{Hindrance, Standings};
 use crate::documents::Failure;
 
 /// Commits that the rate is taken over.
@@ -101,6 +102,7 @@ pub(crate) struct Tally {
     pub(crate) predicted_makespan_s: Option<f64>,
     /// When the first task was begun: the rate leaves the first load out.
     rate_from: Option<Timestamp>,
+    standings: Standings,
     failed_attempts: BTreeMap<String, u32>,
     recent: VecDeque<Timestamp>,
 }
@@ -109,6 +111,7 @@ impl Tally {
     /// Takes an event in.
     pub(crate) fn apply(&mut self, stamped: &Stamped) {
         let now = stamped.time;
+        self.standings.apply(&stamped.event, now);
         match &stamped.event {
             Event::JobStarted {
                 job,
@@ -130,7 +133,7 @@ impl Tally {
                     self.slot(host, slot, now);
                 }
             }
-            Event::HostLost { host, why: _ } => {
+            Event::HostLost { host, why: _ } | Event::HostDrained { host } => {
                 let lost: Vec<SlotName> = self
                     .slots
                     .keys()
@@ -300,6 +303,14 @@ impl Tally {
                     }
                 }
             }
+            Event::HostSilent { .. }
+            | Event::HostHeard { .. }
+            | Event::HostClosed { .. }
+            | Event::HostOpened { .. }
+            | Event::SlotWaiting { .. }
+            | Event::SlotLeased { .. }
+            | Event::Staged { .. }
+            | Event::HostJoined { .. } => {}
             Event::Warning { text } => self.warnings.push(text.clone()),
             Event::Stopping => self.stopping = true,
             Event::JobEnded {
@@ -384,6 +395,27 @@ impl Tally {
     pub(crate) fn running(&self) -> usize {
         let tasks: BTreeSet<&str> = self.slots.values().filter_map(Slot::task).collect();
         tasks.len()
+    }
+
+    /// Tasks that a host renders or checks.
+    pub(crate) fn running_on(&self, host: &str) -> usize {
+        let slots = self.slots.iter().filter(|(name, _)| name.host == host);
+        slots.filter_map(|(_, slot)| slot.task()).count()
+    }
+
+    /// What keeps a slot from working. A slot that works is not kept from it by a host that takes
+    /// nothing new.
+    pub(crate) fn hindrance(&self, name: &SlotName) -> Option<Hindrance<'_>> {
+        let is_idle = || {
+            let slot = self.slots.get(name);
+            slot.is_none_or(|slot| slot.doing == Doing::Waiting && slot.segments == 0)
+        };
+        match self.standings.hindrance(name)? {
+            silent @ Hindrance::Silent { .. } => Some(silent),
+            other @ (Hindrance::Held { .. } | Hindrance::Closed { .. }) => {
+                is_idle().then_some(other)
+            }
+        }
     }
 
     /// Committed tasks a minute, over the latest commits. When no commit has come for longer than

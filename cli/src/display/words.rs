@@ -31,6 +31,25 @@ pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
+/// `1.2 GiB`, `310 MiB`, `12 B`: two or three digits are enough to compare.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let mut amount = bytes as f64;
+    let mut unit = "B";
+    for larger in ["KiB", "MiB", "GiB", "TiB"] {
+        // 1023.5 would be written as 1024 of the smaller unit.
+        if amount < 1023.5 {
+            break;
+        }
+        amount /= 1024.0;
+        unit = larger;
+    }
+    if unit == "B" || amount >= 99.95 {
+        format!("{amount:.0} {unit}")
+    } else {
+        format!("{amount:.1} {unit}")
+    }
+}
+
 /// The text cut to this many characters, with a mark where it was cut.
 pub(crate) fn cut(text: &str, letters_max: usize) -> String {
     if text.chars().count() <= letters_max {
@@ -61,6 +80,22 @@ mod tests {
         }
         assert_eq!(clock(3723.9), "1:02:03");
         assert_eq!(clock(12.0), "0:12");
+    }
+
+    #[test]
+    fn sizes_choose_their_unit() {
+        let cases = [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (1_048_575, "1.0 MiB"),
+            (325_058_560, "310 MiB"),
+            (1_288_490_189, "1.2 GiB"),
+            (3 << 40, "3.0 TiB"),
+        ];
+        for (size, text) in cases {
+            assert_eq!(bytes(size), text);
+        }
     }
 
     #[test]

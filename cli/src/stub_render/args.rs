@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use framewright_core::data::PathPair;
 
 use super::encode::ExrStyle;
 use super::frames::Frames;
@@ -50,6 +51,10 @@ pub struct Args {
     /// Which try this is: a fault with `times = 1` strikes the first only.
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub attempt: u32,
+    /// Where assets are that the scene names below FROM, by an absolute path: below TO. The longest
+    /// FROM counts.
+    #[arg(long = "path", num_args = 2, value_names = ["FROM", "TO"], action = clap::ArgAction::Append)]
+    paths: Vec<String>,
     /// sticky=true|false, pixels=half|float, channels=plain|layer.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
     pub settings: Vec<Setting>,
@@ -67,6 +72,16 @@ pub enum Setting {
 }
 
 impl Args {
+    /// Where absolute paths are on this host.
+    pub fn paths(&self) -> Vec<PathPair> {
+        let (pairs, _) = self.paths.as_chunks::<2>();
+        let pair = |[from, to]: &[String; 2]| PathPair {
+            from: from.clone(),
+            to: to.clone(),
+        };
+        pairs.iter().map(pair).collect()
+    }
+
     /// The scene's `sticky`, or what was set instead; the last one counts.
     pub fn sticky(&self, scenes_own: bool) -> bool {
         self.settings
@@ -132,6 +147,15 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory as _;
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn paths_come_in_pairs() {
+        let args = ["x", "s", "--path", "/a", "/b=c", "--path", "/", "/t"];
+        let paths = Args::try_parse_from(args).expect("right arguments").paths();
+        let pairs: Vec<_> = paths.iter().map(|p| (&*p.from, &*p.to)).collect();
+        assert_eq!(pairs, [("/a", "/b=c"), ("/", "/t")]);
+        assert!(Args::try_parse_from(["x", "s", "--path", "/a"]).is_err());
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub struct Subject<'a> {
     pub layer: &'a str,
     /// The names of all layers, for files that hold all of them.
     pub all_layers: &'a [&'a str],
+    /// What belongs to the content of the scene's assets; 0 where it has none.
+    pub assets: u64,
 }
 
 /// Draws and encodes.
@@ -75,7 +77,8 @@ pub fn encode(
 }
 
 fn draw(subject: &Subject<'_>, layer: &str) -> Vec<Rgba> {
-    let painter = Painter::new(layer, subject.frame, subject.width, subject.height);
+    let painter = Painter::new(layer, subject.frame, subject.width, subject.height)
+        .with_assets(subject.assets);
     let part = subject.part;
     let mut pixels = Vec::with_capacity(part.width as usize * part.height as usize);
     for y in part.y..part.y + part.height {
@@ -159,6 +162,7 @@ mod tests {
             frame: 7,
             layer,
             all_layers: &["beauty", "shadow"],
+            assets: 0,
         }
     }
 

@@ -11,12 +11,35 @@ pub fn mix(value: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// FNV-1a over bytes that come in pieces.
+#[derive(Clone, Copy, Debug)]
+pub struct Folded(u64);
+
+impl Default for Folded {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Folded {
+    /// The next piece.
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, &byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+    }
+
+    /// Of everything so far.
+    pub fn value(self) -> u64 {
+        self.0
+    }
+}
+
 /// FNV-1a over a name's bytes, then mixed.
 pub fn name(text: &str) -> u64 {
-    let folded = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    mix(folded)
+    let mut folded = Folded::default();
+    folded.add(text.as_bytes());
+    mix(folded.value())
 }
 
 /// A number in [0, 1), from the upper 53 bits.

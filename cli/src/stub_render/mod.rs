@@ -15,6 +15,7 @@
 //! All knowledge of the scene format is here; the stub adapter asks this program.
 
 mod args;
+mod assets;
 mod cost;
 mod encode;
 mod fault;
@@ -73,13 +74,17 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 fn run(args: Args, scene: Scene, begin: Instant, out: &mut impl Write) -> Leave {
     if args.inspect {
         return match inspect::document(&scene) {
-            Ok(document) => written(writeln!(out, "{MARK} {document}")),
+            Ok(document) => written(tell(&args, &scene, &document, out)),
             Err(why) => refuse(&args, out, &why, "use fewer layers or shorter names"),
         };
     }
     if args.session && !args.sticky(scene.sticky) {
         return written(writeln!(out, "{MARK} not-sticky"));
     }
+    let assets = match assets::read(&scene, &args.scene, &args.paths()) {
+        Ok(assets) => assets,
+        Err(why) => return refuse(&args, out, &why, "bring the scene's assets to this host"),
+    };
     let style = args.exr_style();
     let errors = Box::new(io::stderr());
     if args.session {
@@ -87,6 +92,7 @@ fn run(args: Args, scene: Scene, begin: Instant, out: &mut impl Write) -> Leave 
             scene,
             host: args.host,
             style,
+            assets,
         };
         return Session::reading(io::stdin(), out, errors).serve(&renderer, begin);
     }
@@ -97,6 +103,7 @@ fn run(args: Args, scene: Scene, begin: Instant, out: &mut impl Write) -> Leave 
                     scene,
                     host: args.host,
                     style,
+                    assets,
                 };
                 Session::given(tasks, out, errors).serve(&renderer, begin)
             }
@@ -121,8 +128,17 @@ fn run(args: Args, scene: Scene, begin: Instant, out: &mut impl Write) -> Leave 
         scene,
         host: args.host,
         style,
+        assets,
     };
     Hand::new(out).serve(&renderer, &wish, begin)
+}
+
+/// What is in the scene: its assets, one a line, then all else.
+fn tell(args: &Args, scene: &Scene, document: &str, out: &mut impl Write) -> io::Result<()> {
+    for facts in assets::facts(scene, &args.scene)? {
+        writeln!(out, "{MARK} asset {}", serde_json::to_string(&facts)?)?;
+    }
+    writeln!(out, "{MARK} {document}")
 }
 
 /// Says why nothing is rendered: to a program where one asked, else to people.

@@ -17,6 +17,9 @@
 //!    is), brightened by 96 over a darkened shadow.
 //! 5. *Low bits*: the two lowest bits of each of R, G, B and A are replaced by bits of
 //!    `mix(layer, frame, x, y)`. Alpha is else 255, so it lies in 252 … 255.
+//!
+//! In a scene with assets, their content goes into blocks and low bits as the frame does, so a picture
+//! that was made from another file is another picture.
 
 use super::glyphs;
 use super::hash;
@@ -77,6 +80,12 @@ impl Painter {
                 Line::new(title, width, height, 1),
             ],
         }
+    }
+
+    /// The same of a scene with assets; 0 = it has none.
+    pub fn with_assets(mut self, assets: u64) -> Self {
+        self.key ^= assets;
+        self
     }
 
     /// The pixel at (x, y), counted from the top left of the whole frame.
@@ -216,6 +225,16 @@ mod tests {
         ] {
             assert!(differing(&one, &other) > one.len() * 95 / 100);
         }
+    }
+
+    #[test]
+    fn other_assets_differ_nearly_everywhere() {
+        let pixels = |assets| -> Vec<Rgba> {
+            let painter = Painter::new("beauty", 17, 320, 180).with_assets(assets);
+            (0..320).map(|x| painter.pixel(x, 90)).collect()
+        };
+        assert!(differing(&pixels(0), &pixels(1)) > 300);
+        assert!(differing(&pixels(2), &pixels(1)) > 300);
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub struct Renderer {
     pub host: String,
     /// How EXR files are written.
     pub style: ExrStyle,
+    /// What belongs to the content of the scene's assets; see [`super::assets`].
+    pub assets: u64,
 }
 
 impl Renderer {
@@ -239,6 +241,7 @@ impl Renderer {
             frame: task.frame,
             layer: layer.name(),
             all_layers: &all_layers,
+            assets: self.assets,
         };
         encode(&subject, format, self.style).map_err(|why| (Blame::MachineFault, why))
     }

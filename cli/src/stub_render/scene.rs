@@ -47,6 +47,8 @@ pub struct Scene {
     pub sticky: bool,
     /// Memory that rendering it needs; 0 = not known.
     pub memory_bytes: u64,
+    /// Files and folders that it needs, as they are named: absolutely, or from the scene's folder.
+    pub assets: Vec<String>,
     /// What goes wrong, first match wins.
     pub faults: Vec<Fault>,
 }

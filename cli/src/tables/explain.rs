@@ -351,7 +351,12 @@ fn why_not(reason: &HostReason) -> String {
         HostReason::Silent => {
             "the connection is lost for now, it goes on with what it has".to_owned()
         }
-        HostReason::Closed => "its slots take nothing at present".to_owned(),
+        HostReason::Closed { why } if why.is_empty() => {
+            "its slots take nothing at present".to_owned()
+        }
+        HostReason::Closed { why } => {
+            format!("its slots take nothing at present: {}", printable(why))
+        }
         HostReason::Lost => "it was lost, and may come back".to_owned(),
         HostReason::Gone => "it is lost".to_owned(),
         HostReason::Rests { for_s } => {

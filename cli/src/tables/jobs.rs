@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::{cell, known_time, table, text as table_text};
 use crate::display::words::{count, time};
-use crate::documents::{JobsReport, StatusReport, TaskCounts};
+use crate::documents::{JobsReport, StatusHost, StatusReport, TaskCounts};
 use crate::printable::{for_shell, printable};
 
 /// The list, times in this zone.
@@ -50,19 +50,31 @@ pub(crate) fn one(report: &StatusReport, width: Option<u16>, zone: &TimeZone) ->
     }
     text.push_str(&format!("{:<9}{state}\n", "state"));
     if !report.hosts.is_empty() {
-        let mut rows = table(
-            &["host", "tasks", "busy", "predicted", "loading", "speed"],
-            width,
-        );
-        for host in &report.hosts {
-            rows.add_row([
+        let has_states = report.hosts.iter().any(|host| host.state.is_some());
+        let mut header = vec!["host", "tasks", "busy", "predicted", "loading", "speed"];
+        header.extend(has_states.then_some("state"));
+        let mut rows = table(&header, width);
+        for StatusHost {
+            host, state, why, ..
+        } in &report.hosts
+        {
+            let mut row = vec![
                 cell(&host.name),
                 host.tasks.to_string(),
                 time(host.busy_s),
                 known_time(host.predicted_s),
                 time(host.load_s),
                 format!("{:.2}", host.speed),
-            ]);
+            ];
+            if has_states {
+                let why = why.as_ref().map(|why| format!(": {}", cell(why)));
+                row.push(format!(
+                    "{}{}",
+                    state.unwrap_or(""),
+                    why.unwrap_or_default()
+                ));
+            }
+            rows.add_row(row);
         }
         text.push('\n');
         text.push_str(&table_text(rows, &[1, 2, 3, 4, 5]));
@@ -154,11 +166,9 @@ mod tests {
         );
     }
 
-    #[test]
-    fn one_job_shows_hosts_failures_and_how_to_go_on() {
-        let report = StatusReport {
-            job: job(Status::Interrupted),
-            hosts: vec![HostReport {
+    fn host(state: Option<&'static str>, why: Option<&str>) -> StatusHost {
+        StatusHost {
+            host: HostReport {
                 name: "n1".into(),
                 tasks: 120,
                 busy_s: 252.0,
@@ -167,7 +177,42 @@ mod tests {
                 speed_declared: 1.0,
                 predicted_s: Some(70.0),
                 predicted_load_s: Some(2.0),
-            }],
+            },
+            state,
+            why: why.map(str::to_owned),
+            staged_bytes: 0,
+            staged_s: 0.0,
+        }
+    }
+
+    #[test]
+    fn hosts_of_a_job_that_runs_show_how_they_stand() {
+        let report = StatusReport {
+            job: job(Status::Running),
+            hosts: vec![
+                host(Some("up"), None),
+                host(Some("closed"), Some("its disk is full")),
+            ],
+            failures: vec![],
+            eta_s: None,
+        };
+        let text = one(&report, None, &TimeZone::UTC);
+        let lines: Vec<&str> = text.lines().skip(4).collect();
+        assert_eq!(
+            lines,
+            [
+                "HOST  TASKS   BUSY  PREDICTED  LOADING  SPEED  STATE",
+                "n1      120  4m12s      1m10s     8.0s   1.00  up",
+                "n1      120  4m12s      1m10s     8.0s   1.00  closed: its disk is full",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_job_shows_hosts_failures_and_how_to_go_on() {
+        let report = StatusReport {
+            job: job(Status::Interrupted),
+            hosts: vec![host(None, None)],
             failures: vec![Failure {
                 task: "a:17".into(),
                 attempts: 3,

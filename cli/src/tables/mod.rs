@@ -3,6 +3,7 @@
 pub(crate) mod adapters;
 pub(crate) mod explain;
 pub(crate) mod history;
+pub(crate) mod hosts;
 pub(crate) mod inspect;
 pub(crate) mod jobs;
 pub(crate) mod logs;

@@ -11,8 +11,8 @@
 //! may be sent, how many may ask at once and how long anything may take has a limit (`Limits`), so
 //! no client can hold a render up.
 //!
-//! It refuses to change a job: so far there are only questions. Orders (to add or drain a host, say)
-//! will be further kinds of [`Request`].
+//! Questions change nothing. The orders are to take a host into the job and to let one go; what a
+//! controller cannot do it refuses in a sentence, and the job goes on as before.
 
 mod client;
 mod server;
@@ -25,6 +25,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::explain::TaskReport;
+use crate::request::HostEntry;
 
 pub use client::{ANSWER_MAX, AskError, ask};
 pub use server::ControlError;
@@ -36,13 +37,23 @@ pub const FORMAT: u32 = 1;
 pub(crate) const WAITING_MAX: usize = 16;
 
 /// What a controller is asked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub enum Request {
     /// Why a task is where it is.
     Explain {
         /// Its name.
         task: String,
+    },
+    /// Take a host into the job.
+    HostAdd {
+        /// The host, as the farm's reader made it.
+        entry: Box<HostEntry>,
+    },
+    /// Send a host nothing new, and let it go when what it has is done.
+    HostDrain {
+        /// Its name.
+        host: String,
     },
 }
 
@@ -52,6 +63,11 @@ pub enum Request {
 pub enum Answer {
     /// Why the task is where it is; `tries` is left to the journal.
     Explained(Box<TaskReport>),
+    /// What was ordered is done, or will be.
+    Done {
+        /// One sentence.
+        text: String,
+    },
     /// It does not do that.
     Refused {
         /// One sentence.

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::explain::Standing;
+use crate::request::{HostEntry, LinkKind};
 
 const TASK: &str = "all:7";
 
@@ -33,10 +34,19 @@ impl Loop {
         tokio::spawn(async move {
             while let Some(Asked { request, reply }) = requests.recv().await {
                 count.fetch_add(1, Ordering::Relaxed);
-                let Request::Explain { task } = request;
-                let _ = reply.send(match task.as_str() {
-                    TASK => Answer::Explained(Box::new(report())),
-                    other => Answer::refused(format!("there is no task {other}")),
+                let _ = reply.send(match request {
+                    Request::Explain { task } if task == TASK => {
+                        Answer::Explained(Box::new(report()))
+                    }
+                    Request::Explain { task } => {
+                        Answer::refused(format!("there is no task {task}"))
+                    }
+                    Request::HostAdd { entry } => Answer::Done {
+                        text: format!("{} joins with {} slots", entry.name, entry.slots),
+                    },
+                    Request::HostDrain { host } => {
+                        Answer::refused(format!("there is no host {host}"))
+                    }
                 });
             }
         });
@@ -119,6 +129,31 @@ async fn what_is_said_stays_as_it_is() {
             "\n"
         )
     );
+}
+
+#[tokio::test]
+async fn a_host_comes_through_whole_and_an_order_is_answered() {
+    let server = Loop::start(Limits::default());
+    let link = LinkKind::Ssh {
+        address: "render@node01".to_owned(),
+        options: vec!["-F".to_owned(), "x".to_owned()],
+    };
+    let mut entry = HostEntry::new("node01", link, 3);
+    entry.paths.insert("/mnt".to_owned(), "/net".to_owned());
+    entry.load_max = Some(4.5);
+    let request = Request::HostAdd {
+        entry: Box::new(entry),
+    };
+    let text = serde_json::to_string(&request).unwrap();
+    assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request);
+    let answer = ask(server.path(), &request).await.unwrap();
+    let text = "node01 joins with 3 slots".to_owned();
+    assert_eq!(answer, Answer::Done { text });
+    // As anybody may write it.
+    let said = server
+        .says(b"{\"format\":1,\"ask\":\"host-drain\",\"host\":\"node09\"}\n")
+        .await;
+    assert!(said.contains("there is no host node09"), "{said}");
 }
 
 #[tokio::test]

@@ -136,6 +136,7 @@ async fn ask_all(folder: &JobFolder, names: &[String]) -> Result<Vec<TaskReport>
         match answer.map_err(|error| error.to_string())? {
             Answer::Explained(report) => reports.push(*report),
             Answer::Refused { why } => return Err(format!("the controller refuses: {why}")),
+            Answer::Done { .. } => return Err("the controller answers something else".to_owned()),
         }
     }
     Ok(reports)

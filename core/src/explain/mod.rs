@@ -270,7 +270,11 @@ pub enum HostReason {
     /// The connection to it is lost for now; what it has it goes on with.
     Silent,
     /// All its slots are closed for now.
-    Closed,
+    Closed {
+        /// Why, as one sentence without an end; may be empty.
+        #[serde(default)]
+        why: String,
+    },
     /// It was lost, and may come back.
     Lost,
     /// It is lost for good.

@@ -1,4 +1,4 @@
-//! Carrying messages over an open link until it is lost.
+//! Carrying messages over the one connection of a plain link until it is lost.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +13,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::open::Connected;
-use super::{FromLink, Link, LinkLife, LinkNews};
+use super::open::{Connected, end_command};
+use super::{FromLink, Link, LinkLife, LinkNews, Way};
 
 /// Bytes read from a worker at once.
-const CHUNK_BYTES: usize = 256 * 1024;
+pub(super) const CHUNK_BYTES: usize = 256 * 1024;
 /// A worker that said nothing for this many heartbeats is lost.
-const SILENT_BEATS_MAX: u32 = 6;
-/// How long the command may take to end after its worker is done.
-const END_MAX: Duration = Duration::from_secs(5);
+pub(super) const SILENT_BEATS_MAX: u32 = 6;
 
 /// Runs an open link to its end: announces it, carries messages, says that it is lost.
 pub(super) async fn run(
@@ -45,7 +43,7 @@ pub(super) async fn run(
     let link = Link {
         hello,
         command_pid: child.id().unwrap_or(0),
-        outgoing,
+        way: Way::Plain(outgoing),
     };
     let tell = async |news_item| {
         news.send(FromLink {
@@ -102,11 +100,7 @@ pub(super) async fn run(
         }
     };
     writer.abort();
-    // Leaves no zombie: the command is waited for, and ended where it does not end by itself.
-    if timeout(END_MAX, child.wait()).await.is_err() {
-        let _ = child.start_kill();
-        let _ = timeout(END_MAX, child.wait()).await;
-    }
+    end_command(&mut child, true).await;
     let _ = tell(LinkNews::Lost { why }).await;
 }
 
@@ -150,7 +144,8 @@ async fn write_all(
 }
 
 /// The last lines that a link's command printed on standard error, for its obituary.
-pub(super) struct StderrTail {
+#[derive(Debug)]
+pub(crate) struct StderrTail {
     lines: Arc<Mutex<VecDeque<String>>>,
     reader: JoinHandle<()>,
 }
@@ -188,15 +183,20 @@ impl StderrTail {
     }
 
     /// `: last line` where there is one. Waits a moment for words still on their way.
-    pub(super) async fn as_suffix(&self) -> String {
+    pub(crate) async fn as_suffix(&self) -> String {
+        let words = self.last_words().await;
+        let last = words.last();
+        last.map_or_else(String::new, |line| format!(": {line}"))
+    }
+
+    /// The last lines. Waits a moment for words still on their way.
+    pub(super) async fn last_words(&self) -> Vec<String> {
         let settle = Instant::now() + Duration::from_millis(200);
         while !self.reader.is_finished() && Instant::now() < settle {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines
-            .back()
-            .map_or_else(String::new, |line| format!(": {line}"))
+        lines.iter().cloned().collect()
     }
 }
 

@@ -8,18 +8,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use framewright_kernel::ids::HostId;
 use framewright_plugin_api::data::{Activity, Effect, FORMAT, Found, Open, Scene, Verdict};
 use framewright_worker::message::{FromWorker, RequestId, RunId, SlotId, ToWorker};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::{Instant as Deadline, timeout_at};
 
+use super::paths::PathMap;
 use super::session::{FromSession, Place, SessionHandle, SessionNumber};
-use super::{Surroundings, link_argv};
+use super::{Surroundings, link_spec};
 use crate::adapters::{AdapterFault, Loaded};
-use crate::link::{self, FromLink, Link, LinkError, LinkLife, LinkNews, LinkSpec};
-use crate::request::HostEntry;
+use crate::link::{self, FromLink, Link, LinkError, LinkLife, LinkNews};
+use crate::request::{HostEntry, LinkKind};
 
 /// Longest time for one probe or inspection: opening a scene of many gigabytes over a slow file
 /// server is minutes, more than this is a renderer that hangs.
@@ -149,12 +149,19 @@ pub async fn inspect(
     question: &Question<'_>,
     scene: &str,
 ) -> Result<Concluded<Scene>, ActivityError> {
-    match conclude(around, question, Activity::Inspect, Some(scene), scene).await? {
-        (Effect::Scene(what), notes, program) => Ok(Concluded {
-            what,
-            notes,
-            program,
-        }),
+    let paths = PathMap::new(&question.host.paths);
+    let there = paths.there(scene);
+    match conclude(around, question, Activity::Inspect, Some(&there), scene).await? {
+        (Effect::Scene(mut what), notes, program) => {
+            for asset in &mut what.assets {
+                asset.path = paths.here(&asset.path);
+            }
+            Ok(Concluded {
+                what,
+                notes,
+                program,
+            })
+        }
         _ => Err(no_conclusion(question, scene.to_owned())),
     }
 }
@@ -185,11 +192,7 @@ async fn conclude(
         .map_err(scratch_error)?;
     let mut look = Look::open(around, question, scratch.path()).await?;
     let deadline = Deadline::now() + ACTIVITY_MAX;
-    let result = timeout_at(
-        deadline,
-        look.ask(question, activity, scene, scratch.path()),
-    )
-    .await;
+    let result = timeout_at(deadline, look.ask(question, activity, scene)).await;
     look.close().await;
     match result {
         Ok(Ok(Some(conclusion))) => Ok((conclusion, look.notes, look.program)),
@@ -220,23 +223,23 @@ impl Look {
         scratch: &Path,
     ) -> Result<Self, ActivityError> {
         let (news, mut from_link) = mpsc::channel(64);
-        let spec = LinkSpec {
-            host: HostId(0),
-            name: question.host.name.clone(),
-            argv: link_argv(around, question.host),
-            job: "look".to_owned(),
-            slots: 1,
-            scratch_root: scratch.display().to_string(),
-            grace: Duration::ZERO,
-            heartbeat: around.heartbeat,
-            deadline: around.link_deadline,
+        // Another machine's worker has a folder of its own.
+        let scratch = match question.host.link {
+            LinkKind::Ssh { .. } => String::new(),
+            LinkKind::Local | LinkKind::Command(_) => scratch.display().to_string(),
         };
+        let mut spec = link_spec(around, question.host, scratch);
+        "look".clone_into(&mut spec.job);
+        spec.slots = 1;
+        // Nothing of a look is worth going on with alone, nor waiting for others.
+        spec.grace = Duration::ZERO;
+        spec.leased = false;
         link::open(spec, LinkLife(0), news);
         let link = loop {
             match from_link.recv().await.map(|from| from.news) {
                 Some(LinkNews::Opened(opened)) => break opened?,
                 Some(LinkNews::Lost { why }) => return Err(ActivityError::Lost(why)),
-                Some(LinkNews::Said(_)) => {}
+                Some(LinkNews::Said(_) | LinkNews::Silent { .. } | LinkNews::Heard) => {}
                 None => return Err(ActivityError::Lost("the link ended unheard".to_owned())),
             }
         };
@@ -289,7 +292,7 @@ impl Look {
             match self.from_link.recv().await.map(|from| from.news) {
                 Some(LinkNews::Said(message)) => return Ok(message),
                 Some(LinkNews::Lost { why }) => return Err(ActivityError::Lost(why)),
-                Some(LinkNews::Opened(_)) => {}
+                Some(LinkNews::Opened(_) | LinkNews::Silent { .. } | LinkNews::Heard) => {}
                 None => return Err(ActivityError::Lost("the link ended unheard".to_owned())),
             }
         }
@@ -301,9 +304,8 @@ impl Look {
         question: &Question<'_>,
         activity: Activity,
         scene: Option<&str>,
-        scratch: &Path,
     ) -> Result<Option<Effect>, ActivityError> {
-        let scratch = scratch.display().to_string();
+        let scratch = self.link.hello.scratch_root.clone();
         let open = Open {
             format: FORMAT,
             activity,
@@ -317,6 +319,7 @@ impl Look {
             settings: question.settings.clone(),
             output: question.output.to_owned(),
             shot: None,
+            paths: PathMap::new(&question.host.paths).pairs(),
         };
         let place = Place {
             session: Self::SESSION,
@@ -346,7 +349,7 @@ impl Look {
                         session.tell_from_worker(message);
                     }
                     Some(LinkNews::Lost { why }) => return Err(ActivityError::Lost(why)),
-                    Some(LinkNews::Opened(_)) => {}
+                    Some(LinkNews::Opened(_) | LinkNews::Silent { .. } | LinkNews::Heard) => {}
                     None => return Ok(None),
                 },
                 () = tokio::time::sleep(THINK_MAX), if self.live.is_empty() => {

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use framewright_kernel::event::{Event as FarmEvent, Fault};
-use framewright_kernel::ids::{SegmentId, TaskId};
+use framewright_kernel::ids::{HostId, SegmentId, TaskId};
 use framewright_kernel::time::Span;
 use framewright_worker::message::{Checked, Expect, Picture, RequestId, ToWorker};
 use jiff::Timestamp;
@@ -32,11 +32,26 @@ pub(super) struct Check {
 #[derive(Debug)]
 pub(super) struct Complete {
     host: String,
+    /// The same by number: of two hosts of one name, the later may have joined after the earlier left.
+    on: HostId,
     slot: u32,
     attempt: u32,
     took: Took,
     /// Where the picture is; absent where the job writes none.
     written: Option<(String, Picture)>,
+}
+
+impl Complete {
+    /// Host, slot, attempt: as the journal names them.
+    pub(super) fn who(&self) -> (String, u32, u32) {
+        (self.host.clone(), self.slot, self.attempt)
+    }
+
+    /// Where the picture is on its host, and what it is.
+    pub(super) fn written(&self) -> Option<(&str, &Picture)> {
+        let (path, picture) = self.written.as_ref()?;
+        Some((path, picture))
+    }
 }
 
 /// An attempt that won, on its way into the journal and its place.
@@ -119,8 +134,13 @@ impl Controller<'_> {
                 Some(why) => self.end_failed(segment, task, Fault::Verify, "verify", why),
             },
             Checked::Bad { why, disk_full } => {
-                if disk_full {
-                    self.on_disk_full();
+                let host = self.segments.get(&segment);
+                let host = host.map(|at_work| self.slots[at_work.slot.0 as usize].host);
+                match host {
+                    // Its disk is its own: others go on.
+                    Some(host) if disk_full && self.is_staged(host) => self.host_disk_full(host),
+                    _ if disk_full => self.on_disk_full(),
+                    _ => {}
                 }
                 self.end_failed(segment, task, Fault::Verify, "verify", why);
             }
@@ -160,12 +180,18 @@ impl Controller<'_> {
             return;
         };
         at_work.set_phase(task, Phase::Ended);
-        let (host, slot) = self.host_name(self.segments[&segment].slot);
+        let slot = self.segments[&segment].slot;
+        let on = self.slots[slot.0 as usize].host;
+        let (host, slot) = self.host_name(slot);
         let attempt = u32::from(attempt.0);
+        if let Some((_, picture)) = &written {
+            self.largest_picture = self.largest_picture.max(picture.bytes);
+        }
         self.complete.insert(
             (segment, task),
             Complete {
                 host,
+                on,
                 slot,
                 attempt,
                 took,
@@ -193,14 +219,38 @@ impl Controller<'_> {
             debug_assert!(false, "the kernel commits what it was told is complete");
             return;
         };
+        let on = complete.on;
+        let Some((path, _)) = complete.written() else {
+            self.commit_file(segment, task, complete, String::new());
+            return;
+        };
+        let ground = self.host(on).ground.as_ref();
+        match ground.and_then(|ground| ground.here(path)) {
+            Some(here) => {
+                let here = here.display().to_string();
+                self.commit_file(segment, task, complete, here);
+            }
+            None => self.fetch(on, segment, task, complete),
+        }
+    }
+
+    /// This attempt wins, and its file is here: record it, then move the file into place.
+    pub(super) fn commit_file(
+        &mut self,
+        segment: SegmentId,
+        task: TaskId,
+        complete: Complete,
+        from: String,
+    ) {
         let Complete {
             host,
+            on: _,
             slot,
             attempt,
             took,
             written,
         } = complete;
-        let file = written.map(|(from, picture)| CommittedFile {
+        let file = written.map(|(_, picture)| CommittedFile {
             path: self.job.final_path(task).display().to_string(),
             from,
             bytes: picture.bytes,
@@ -258,12 +308,21 @@ impl Controller<'_> {
     /// A late or losing attempt: its file goes.
     pub(super) fn discard(&mut self, segment: SegmentId, task: TaskId) {
         if let Some(Complete {
+            on,
             written: Some((path, _)),
             ..
         }) = self.complete.remove(&(segment, task))
         {
-            // Left behind at worst, below the job's scratch folder, which goes at the end.
-            let _ = std::fs::remove_file(path);
+            let ground = self.host(on).ground.as_ref();
+            match ground.and_then(|ground| ground.here(&path)) {
+                // Left behind at worst, below the job's scratch folder, which goes at the end.
+                Some(here) => drop(std::fs::remove_file(here)),
+                None => {
+                    if let Some(link) = self.host(on).link() {
+                        link.say(ToWorker::Remove { path });
+                    }
+                }
+            }
         }
     }
 

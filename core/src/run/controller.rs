@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use framewright_kernel::event::{Action, Event as FarmEvent, GiveUpReason, Outcome};
@@ -30,10 +31,12 @@ use super::remembered::Remembered;
 use super::segment::Segment;
 use super::session::{FromSession, SessionNumber};
 use super::slots::Slot;
+use super::transfer::Fetching;
 use super::{RunEnd, RunError, Stop, Surroundings};
 use crate::control::{self, Asked, Control};
 use crate::event::{Event, JobEnd, Stamped};
-use crate::link::FromLink;
+use crate::freight::{FetchToken, FromFreight, Package, PackageError};
+use crate::link::{FromLink, Link};
 use crate::store::JobState;
 use crate::store::journal::{Done, JournalWriter, Seq, Token};
 
@@ -41,6 +44,8 @@ use crate::store::journal::{Done, JournalWriter, Seq, Token};
 const BATCH_MAX: usize = 256;
 /// Words from links that may wait for the loop.
 const LINK_NEWS_MAX: usize = 4096;
+/// Words from those who carry files that may wait for the loop.
+const FREIGHT_NEWS_MAX: usize = 1024;
 /// Answers of adapters that may wait for the loop.
 const SESSION_NEWS_MAX: usize = 1024;
 /// How long the journal may take for what it was given, at the end.
@@ -74,6 +79,20 @@ pub(super) struct Controller<'a> {
     pub(super) checks: BTreeMap<RequestId, Check>,
     pub(super) complete: BTreeMap<(SegmentId, TaskId), Complete>,
     pub(super) commits: BTreeMap<Token, Committing>,
+    /// Winning pictures on their way here, by number.
+    pub(super) fetches: BTreeMap<FetchToken, Fetching>,
+    /// What staged hosts are given.
+    pub(super) package: Option<Arc<Package>>,
+    /// Hosts that joined and wait for it to be made.
+    pub(super) unpackaged: Vec<HostId>,
+    /// Size of the largest picture so far.
+    pub(super) largest_picture: u64,
+    /// Leases were given back because nothing was left to do.
+    pub(super) unwanted: bool,
+    /// Links of hosts that were let go, until they have ended.
+    pub(super) leaving: Vec<(HostId, Box<Link>)>,
+    /// Tells this controller's workers from those of earlier ones; each life of a host adds one.
+    pub(super) fence: u64,
     /// Commits without a file: theirs are done when their record is on disk.
     pub(super) unsynced: VecDeque<(Seq, Token)>,
     /// Channels of the first picture of each layer.
@@ -102,6 +121,7 @@ pub(super) struct Numbers {
     pub request: u64,
     pub session: u32,
     pub commit: u64,
+    pub fetch: u64,
 }
 
 impl Numbers {
@@ -113,6 +133,11 @@ impl Numbers {
     pub(super) fn session(&mut self) -> SessionNumber {
         self.session += 1;
         SessionNumber(self.session)
+    }
+
+    pub(super) fn fetch(&mut self) -> FetchToken {
+        self.fetch += 1;
+        FetchToken(self.fetch)
     }
 
     pub(super) fn commit(&mut self) -> Token {
@@ -127,6 +152,8 @@ pub(super) struct Doors {
     pub links: mpsc::Sender<FromLink>,
     pub sessions: mpsc::Sender<FromSession>,
     pub reconnects: mpsc::UnboundedSender<HostId>,
+    pub freight: mpsc::Sender<FromFreight>,
+    pub packages: mpsc::UnboundedSender<Result<Package, PackageError>>,
 }
 
 /// The other ends.
@@ -134,6 +161,8 @@ struct Sources {
     links: mpsc::Receiver<FromLink>,
     sessions: mpsc::Receiver<FromSession>,
     reconnects: mpsc::UnboundedReceiver<HostId>,
+    freight: mpsc::Receiver<FromFreight>,
+    packages: mpsc::UnboundedReceiver<Result<Package, PackageError>>,
     store: mpsc::UnboundedReceiver<Done>,
     stops: mpsc::UnboundedReceiver<Stop>,
     asked: mpsc::Receiver<Asked>,
@@ -144,6 +173,8 @@ enum Happened {
     Link(FromLink),
     Session(FromSession),
     Reconnect(HostId),
+    Freight(FromFreight),
+    Packaged(Result<Package, PackageError>),
     Store(Done),
     Stop(Stop),
     Asked(Asked),
@@ -162,6 +193,8 @@ impl<'a> Controller<'a> {
         let (links, from_links) = mpsc::channel(LINK_NEWS_MAX);
         let (sessions, from_sessions) = mpsc::channel(SESSION_NEWS_MAX);
         let (reconnects, from_reconnects) = mpsc::unbounded_channel();
+        let (freight, from_freight) = mpsc::channel(FREIGHT_NEWS_MAX);
+        let (packages, from_packages) = mpsc::unbounded_channel();
         let (door, asked) = mpsc::channel(control::WAITING_MAX);
         let Opened {
             farm,
@@ -190,6 +223,13 @@ impl<'a> Controller<'a> {
             checks: BTreeMap::new(),
             complete: BTreeMap::new(),
             commits: BTreeMap::new(),
+            fetches: BTreeMap::new(),
+            package: job.package.clone(),
+            unpackaged: Vec::new(),
+            largest_picture: 0,
+            unwanted: false,
+            leaving: Vec::new(),
+            fence: new_fence(),
             unsynced: VecDeque::new(),
             channels: BTreeMap::new(),
             numbers: Numbers::default(),
@@ -197,6 +237,8 @@ impl<'a> Controller<'a> {
                 links,
                 sessions,
                 reconnects,
+                freight,
+                packages,
             },
             first_segment,
             predicted_makespan_s,
@@ -214,6 +256,8 @@ impl<'a> Controller<'a> {
             links: from_links,
             sessions: from_sessions,
             reconnects: from_reconnects,
+            freight: from_freight,
+            packages: from_packages,
             store: done,
             stops,
             asked,
@@ -258,6 +302,7 @@ impl<'a> Controller<'a> {
     async fn work(&mut self, mut sources: Sources) -> Sources {
         loop {
             self.act();
+            self.want_again();
             self.flush_logs();
             if self.is_over() {
                 return sources;
@@ -271,7 +316,9 @@ impl<'a> Controller<'a> {
                 Some(done) = sources.store.recv() => Happened::Store(done),
                 Some(from) = sources.sessions.recv() => Happened::Session(from),
                 Some(from) = sources.links.recv() => Happened::Link(from),
+                Some(from) = sources.freight.recv() => Happened::Freight(from),
                 Some(host) = sources.reconnects.recv() => Happened::Reconnect(host),
+                Some(package) = sources.packages.recv() => Happened::Packaged(package),
                 () = wait_for(alarm), if alarm.is_some() => Happened::Alarm,
             };
             self.handle(first);
@@ -284,6 +331,8 @@ impl<'a> Controller<'a> {
                     self.handle(Happened::Session(from));
                 } else if let Ok(from) = sources.links.try_recv() {
                     self.handle(Happened::Link(from));
+                } else if let Ok(from) = sources.freight.try_recv() {
+                    self.handle(Happened::Freight(from));
                 } else {
                     break;
                 }
@@ -296,6 +345,8 @@ impl<'a> Controller<'a> {
             Happened::Link(from) => self.on_link(from),
             Happened::Session(from) => self.on_session(from),
             Happened::Reconnect(host) => self.open_host(host),
+            Happened::Freight(from) => self.on_freight(from),
+            Happened::Packaged(package) => self.on_packaged(package),
             Happened::Store(done) => self.on_store(done),
             Happened::Stop(stop) => self.on_stop(stop),
             Happened::Asked(asked) => self.on_asked(asked),
@@ -307,7 +358,7 @@ impl<'a> Controller<'a> {
         if self.stop_now || self.broken.is_some() || self.disk_full.is_some() {
             return true;
         }
-        self.finished.is_some() && self.commits.is_empty()
+        self.finished.is_some() && self.commits.is_empty() && self.fetches.is_empty()
     }
 
     fn act(&mut self) {
@@ -378,6 +429,10 @@ impl<'a> Controller<'a> {
                 self.stop_now = true;
             }
         }
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping || self.finished.is_some() || self.broken.is_some()
     }
 
     /// Tells the kernel.
@@ -480,8 +535,10 @@ impl<'a> Controller<'a> {
         };
         let lower_bound_s = self.measured_bound();
         let speeds = self.speeds();
-        let hosts = self.job.request().hosts.iter();
-        let speeds_declared = hosts.map(|host| (host.name.clone(), host.speed)).collect();
+        let hosts = self.hosts.iter();
+        let speeds_declared = hosts
+            .map(|host| (host.name.clone(), host.entry.speed))
+            .collect();
         let makespan_s = self.started.elapsed().as_secs_f64();
         self.leave_history();
         self.emit(Event::JobEnded {
@@ -519,6 +576,13 @@ impl<'a> Controller<'a> {
             disk_full,
         })
     }
+}
+
+/// A number that no earlier controller of any job is likely to have used: two of one job never run
+/// at once, so the clock tells them apart.
+fn new_fence() -> u64 {
+    let nanos = Timestamp::now().as_nanosecond();
+    u64::try_from(nanos).unwrap_or(1)
 }
 
 async fn wait_for(at: Option<Instant>) {

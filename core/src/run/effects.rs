@@ -207,6 +207,10 @@ impl Controller<'_> {
     fn on_task_done(&mut self, id: SegmentId, task: TaskId, verdict: Verdict, why: String) {
         self.begin_task(id, task);
         let now = Instant::now();
+        let heard_again = self.segments.get(&id).and_then(|segment| {
+            let host = self.slots[segment.slot.0 as usize].host;
+            self.host(host).heard_again
+        });
         let Some(segment) = self.segments.get_mut(&id) else {
             return;
         };
@@ -228,10 +232,15 @@ impl Controller<'_> {
         else {
             return;
         };
-        let took = Took {
+        let mut took = Took {
             real: now - *since,
             expected: *expected,
         };
+        if heard_again.is_some_and(|heard| heard > *since) {
+            // Its end was not heard when it was: nobody knows what it took, and what the connection
+            // took must not be learned as the frame's.
+            took.real = Duration::from_secs_f64(took.predicted().as_secs_f64());
+        }
         let wrote = wrote.take();
         if verdict == Verdict::Succeeded {
             self.check_picture(id, task, took, wrote);

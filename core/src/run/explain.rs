@@ -25,6 +25,8 @@ impl Controller<'_> {
         self.tell(&FarmEvent::Tick);
         let answer = match &asked.request {
             Request::Explain { task } => self.explain(task),
+            Request::HostAdd { entry } => self.add_host(entry),
+            Request::HostDrain { host } => self.drain_host(host),
         };
         // Whoever asked may have gone meanwhile.
         let _ = asked.reply.send(answer);
@@ -226,7 +228,9 @@ impl Controller<'_> {
             },
             Kernel::NotUp => HostReason::NotUp,
             Kernel::Silent => HostReason::Silent,
-            Kernel::Closed => HostReason::Closed,
+            Kernel::Closed => HostReason::Closed {
+                why: self.why_closed(host),
+            },
             Kernel::Lost => HostReason::Lost,
             Kernel::Gone => HostReason::Gone,
             Kernel::Rests { until } => HostReason::Rests {
@@ -250,8 +254,25 @@ impl Controller<'_> {
         }
     }
 
+    /// Why a host takes nothing: what is true of it, or who has its slots.
+    fn why_closed(&self, host: HostId) -> String {
+        if let Some(why) = self.host(host).closed.values().next_back() {
+            return why.clone();
+        }
+        let slots = self.slots_of(host).into_iter();
+        let mut holders: Vec<String> = slots
+            .flat_map(|slot| self.slots[slot.0 as usize].lease.held_by())
+            .collect();
+        holders.sort();
+        holders.dedup();
+        match holders.is_empty() {
+            true => "its slots are waited for".to_owned(),
+            false => format!("its slots are held by {}", holders.join(", ")),
+        }
+    }
+
     fn missing_tags(&self, host: HostId, missing: TagSet) -> Vec<String> {
-        let has = &self.job.request().hosts[host.0 as usize].tags;
+        let has = &self.host(host).entry.tags;
         let mut names = tag_names(&self.job.prepared, missing);
         names.retain(|name| !has.contains(name));
         names

@@ -20,7 +20,7 @@ use crate::store::JobState;
 /// Cost of a frame of which nothing is known. It only has to be a cost: the first frames correct
 /// it, and equal guesses for all frames share them out evenly.
 const FRAME_GUESS_S: f64 = 10.0;
-/// Different tags that a farm may use.
+/// Different tags that a job may need.
 const TAGS_MAX: usize = 64;
 
 /// What earlier controllers left of a job.
@@ -39,7 +39,7 @@ pub(super) fn make(job: &Job, state: &JobState, done: &[bool]) -> Result<Farm, S
 
 /// The kernel for a settled request.
 pub(super) fn farm(prepared: &Prepared, past: Option<Past<'_>>) -> Result<Farm, String> {
-    let tags = Tags::of(&prepared.request)?;
+    let tags = Tags::of(prepared)?;
     let job = KernelJob::new(spec(prepared, &tags, past)?).map_err(|error| error.to_string())?;
     let job = if in_lists(prepared) {
         job.in_lists()
@@ -62,23 +62,26 @@ pub(crate) fn cost_error(prepared: &Prepared) -> f64 {
 
 /// The job of a settled request, as before its start.
 pub(crate) fn job_spec(prepared: &Prepared) -> Result<JobSpec, String> {
-    spec(prepared, &Tags::of(&prepared.request)?, None)
+    spec(prepared, &Tags::of(prepared)?, None)
 }
 
 /// The hosts of a settled request.
 pub(crate) fn hosts(prepared: &Prepared) -> Result<Vec<HostSpec>, String> {
-    let tags = Tags::of(&prepared.request)?;
-    Ok(prepared
-        .request
-        .hosts
-        .iter()
-        .enumerate()
-        .map(|(index, host)| {
-            let remembered = prepared.remembered.as_ref();
-            let known = remembered.map_or_else(Default::default, |known| known.host(index));
-            host_spec(host, known, &tags)
-        })
-        .collect())
+    specs(prepared, prepared.request.hosts.iter())
+}
+
+/// These hosts, which are the request's and after them those that joined the job.
+pub(super) fn specs<'a>(
+    prepared: &Prepared,
+    hosts: impl Iterator<Item = &'a HostEntry>,
+) -> Result<Vec<HostSpec>, String> {
+    let tags = Tags::of(prepared)?;
+    let specs = hosts.enumerate().map(|(index, host)| {
+        let remembered = prepared.remembered.as_ref();
+        let known = remembered.map_or_else(Default::default, |known| known.host(index));
+        host_spec(host, known, &tags)
+    });
+    Ok(specs.collect())
 }
 
 fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobSpec, String> {
@@ -109,7 +112,7 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
     }
     let first_segment = past.map_or(1, |past| past.state.segment_next().max(1));
     Ok(JobSpec {
-        layers: layers(prepared, tags)?,
+        layers: layers(prepared, tags),
         tasks,
         costs: costs(scene, remembered),
         kept: is_kept(prepared),
@@ -130,7 +133,7 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
 }
 
 /// The scene as it is is one layer to the kernel; its needs are the largest of its layers'.
-fn layers(prepared: &Prepared, tags: &Tags) -> Result<Vec<LayerSpec>, String> {
+fn layers(prepared: &Prepared, tags: &Tags) -> Vec<LayerSpec> {
     let request = &prepared.request;
     let scene = &prepared.inspection.scene;
     let used: Vec<_> = scene.layers.iter().filter(|layer| layer.used).collect();
@@ -143,14 +146,14 @@ fn layers(prepared: &Prepared, tags: &Tags) -> Result<Vec<LayerSpec>, String> {
         .memory_bytes
         .max(largest)
         .max(request.memory_bytes.unwrap_or(0));
-    Ok(vec![LayerSpec {
+    vec![LayerSpec {
         weight: 1.0,
         after: Vec::new(),
         undivided: request.segment.is_some_and(|size| size.min == 0)
             || used.iter().any(|layer| layer.undivided),
         memory: Bytes(memory),
-        tags: tags.set(needed_tags(prepared))?,
-    }])
+        tags: tags.set(needed_tags(prepared)),
+    }]
 }
 
 /// What a host must have, by name.
@@ -215,19 +218,19 @@ fn host_spec(host: &HostEntry, known: RememberedHost, tags: &Tags) -> HostSpec {
         slots: host.slots,
         speed: Speed::new(known.speed.unwrap_or(host.speed)).unwrap_or(Speed::ONE),
         memory: host.memory_bytes.map(Bytes),
-        tags: tags.set(&host.tags).unwrap_or_default(),
+        tags: tags.set(&host.tags),
         load: known.load_s.map(Span::from_secs_f64),
     }
 }
 
-/// Names of the tags in a set that a job needs; those that no host has share one bit.
+/// Names of the tags in a set that a job needs.
 pub(super) fn tag_names(prepared: &Prepared, set: TagSet) -> Vec<String> {
-    let Ok(tags) = Tags::of(&prepared.request) else {
+    let Ok(tags) = Tags::of(prepared) else {
         return Vec::new();
     };
     let mut names: Vec<String> = needed_tags(prepared)
         .filter(|name| {
-            let wanted = tags.set([*name]).unwrap_or_default();
+            let wanted = tags.set([*name]);
             set.0 & wanted.0 != 0
         })
         .cloned()
@@ -237,37 +240,33 @@ pub(super) fn tag_names(prepared: &Prepared, set: TagSet) -> Vec<String> {
     names
 }
 
-/// Tags of a farm, each with its bit.
+/// Tags that a job needs, each with its bit. What hosts have besides makes no difference to it,
+/// so hosts with further tags may join at any time.
 #[derive(Debug)]
 struct Tags(Vec<String>);
 
 impl Tags {
-    fn of(request: &Request) -> Result<Self, String> {
-        let mut names: Vec<String> = request
-            .hosts
-            .iter()
-            .flat_map(|host| host.tags.iter().cloned())
-            .collect();
+    fn of(prepared: &Prepared) -> Result<Self, String> {
+        let mut names: Vec<String> = needed_tags(prepared).cloned().collect();
         names.sort();
         names.dedup();
-        // One bit is kept for "a tag that no host has".
-        if names.len() >= TAGS_MAX {
+        if names.len() > TAGS_MAX {
             return Err(format!(
-                "the farm uses {} different tags; {} is the most",
-                names.len(),
-                TAGS_MAX - 1
+                "the job needs {} different tags; {TAGS_MAX} is the most",
+                names.len()
             ));
         }
         Ok(Self(names))
     }
 
-    fn set<'a>(&self, wanted: impl IntoIterator<Item = &'a String>) -> Result<TagSet, String> {
+    fn set<'a>(&self, tags: impl IntoIterator<Item = &'a String>) -> TagSet {
         let mut bits = 0_u64;
-        for name in wanted {
-            let bit = self.0.binary_search(name).unwrap_or(TAGS_MAX - 1);
-            bits |= 1 << bit;
+        for name in tags {
+            if let Ok(bit) = self.0.binary_search(name) {
+                bits |= 1 << bit;
+            }
         }
-        Ok(TagSet(bits))
+        TagSet(bits)
     }
 }
 

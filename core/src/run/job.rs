@@ -9,6 +9,7 @@ use framewright_kernel::ids::{SegmentId, TaskId};
 use super::prepare::Prepared;
 use super::tasks::TaskList;
 use crate::adapters::Loaded;
+use crate::freight::Package;
 use crate::output::remove_scratch;
 use crate::request::Request;
 use crate::store::journal::Replace;
@@ -29,6 +30,8 @@ pub(super) struct Job {
     /// Tasks whose committed file was found whole.
     pub already_done: u32,
     pub warnings: Vec<String>,
+    /// What staged hosts are given; absent where there were none when the job began.
+    pub package: Option<Arc<Package>>,
     pub _lock: JobLock,
     pub _claim: Option<Claim>,
 }
@@ -79,13 +82,11 @@ impl Job {
             .into_owned()
     }
 
-    /// The folder of one segment's attempts: new for each, so a late writer of a segment that was
-    /// given up can never touch the file of a newer one.
-    pub(super) fn segment_folder(&self, segment: SegmentId) -> String {
+    /// Where the pictures of a segment that was rendered on a staged host are put.
+    pub(super) fn fetched_path(&self, segment: SegmentId, task: TaskId) -> PathBuf {
         self.scratch
             .join(format!("segment-{}", segment.0))
-            .display()
-            .to_string()
+            .join(self.file_name(task))
     }
 
     /// Whether a file that has a task's name may be replaced.

@@ -15,7 +15,8 @@ impl Controller<'_> {
     /// took where it ran, how fast each host was and how long it loaded. `None` when nothing was
     /// rendered.
     pub(super) fn measured_bound(&self) -> Option<f64> {
-        let hosts = farm::hosts(&self.job.prepared).ok()?;
+        let entries = self.hosts.iter().map(|host| &host.entry);
+        let hosts = farm::specs(&self.job.prepared, entries).ok()?;
         let mut speeds = Vec::with_capacity(hosts.len());
         let mut loads = Vec::with_capacity(hosts.len());
         let mut speed_of = BTreeMap::new();

@@ -7,16 +7,22 @@
 
 mod activity;
 mod checks;
+mod closed;
 mod compare;
 mod controller;
 mod effects;
 mod explain;
 pub(crate) mod farm;
+mod ground;
 mod hosts;
+pub mod hours;
 mod job;
+mod leases;
 mod left;
 mod load_share;
 mod measured;
+mod membership;
+pub mod paths;
 mod plan;
 mod prepare;
 mod remembered;
@@ -26,11 +32,13 @@ mod session;
 mod slots;
 mod start;
 mod tasks;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use framewright_kernel::ids::HostId;
 use thiserror::Error;
 
 pub use activity::{ActivityError, Concluded, Question, inspect, probe};
@@ -44,7 +52,9 @@ pub use tasks::{TaskFacts, TaskList};
 
 use crate::adapters::SearchPlan;
 use crate::event::JobEnd;
-use crate::request::{HostEntry, LinkKind};
+use crate::freight::FreightSpec;
+use crate::link::{Errand, Launcher, LinkSpec};
+use crate::request::HostEntry;
 use crate::store::JobState;
 
 /// What the library is told of the world around it; it asks the environment nothing.
@@ -107,11 +117,34 @@ pub enum RunError {
     },
 }
 
-/// The command behind which a host's worker is.
-fn link_argv(around: &Surroundings, host: &HostEntry) -> Vec<String> {
-    match &host.link {
-        LinkKind::Local => vec![around.executable.display().to_string(), "worker".to_owned()],
-        LinkKind::Command(argv) => argv.clone(),
-        LinkKind::Ssh { .. } => unreachable!("refused when the farm is read"),
+/// How a host's worker is reached; what the job says of it is left to fill in.
+pub(crate) fn link_spec(around: &Surroundings, host: &HostEntry, scratch_root: String) -> LinkSpec {
+    LinkSpec {
+        host: HostId(0),
+        name: host.name.clone(),
+        launcher: Launcher::new(host, &around.executable, Errand::Worker),
+        job: String::new(),
+        slots: host.slots,
+        scratch_root,
+        grace: Duration::from_secs_f64(host.grace_s),
+        lost_after: Duration::from_secs_f64(host.lost_after_s),
+        fence: 0,
+        leased: host.leased,
+        heartbeat: around.heartbeat,
+        deadline: around.link_deadline,
+    }
+}
+
+/// How a host's files are reached.
+fn freight_spec(around: &Surroundings, id: HostId, host: &HostEntry, job: &str) -> FreightSpec {
+    FreightSpec {
+        host: id,
+        name: host.name.clone(),
+        launcher: Launcher::new(host, &around.executable, Errand::Freight),
+        job: job.to_owned(),
+        cache_root: String::new(),
+        cache_bytes: host.cache_bytes,
+        heartbeat: around.heartbeat,
+        deadline: around.link_deadline,
     }
 }

@@ -20,8 +20,9 @@ use crate::adapters::{
     AdapterFault, ChooseError, Loaded, SettingsError, Wanted as WantedAdapter, check_settings,
     choose, find_adapters,
 };
+use crate::freight::PackageError;
 use crate::output::{OutputError, OutputPattern, Wanted, scene_stem};
-use crate::request::{HostEntry, LinkKind, Request, Split};
+use crate::request::{HostEntry, LinkKind, Request, Split, Storage};
 
 /// Why a request cannot become a job. All of these are known before anything starts.
 #[derive(Debug, Error)]
@@ -92,6 +93,9 @@ pub enum PrepareError {
         /// What.
         what: String,
     },
+    /// What staged hosts would need cannot be gathered.
+    #[error(transparent)]
+    Package(#[from] PackageError),
     /// The output pattern is wrong, or files are in the way.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -164,7 +168,7 @@ pub async fn inspect_scene(
     };
     let mut reason = "the farm has no host".to_owned();
     let mut no_renderer = false;
-    for host in &request.hosts {
+    for host in &who_looks(&request.hosts) {
         let question = Question {
             adapter: &adapter,
             host,
@@ -197,6 +201,21 @@ pub async fn inspect_scene(
         why: reason,
         no_renderer,
     })
+}
+
+/// Who may look into the scene, best first: this machine, where the file is and no connection is
+/// needed, whether it renders or not; then hosts that see the same files. Staged hosts have the
+/// scene only once it is known what belongs to it.
+fn who_looks(hosts: &[HostEntry]) -> Vec<HostEntry> {
+    let is_here = |host: &&HostEntry| host.link == LinkKind::Local;
+    let mut lookers: Vec<HostEntry> = hosts.iter().filter(is_here).cloned().collect();
+    let is_command = |host: &HostEntry| matches!(host.link, LinkKind::Command(_));
+    if lookers.is_empty() && !hosts.iter().all(is_command) {
+        lookers.push(HostEntry::new("this machine", LinkKind::Local, 1));
+    }
+    let sees = |host: &&HostEntry| !is_here(host) && host.storage == Storage::Shared;
+    lookers.extend(hosts.iter().filter(sees).cloned());
+    lookers
 }
 
 /// The adapter that a request names, or that renders its scene; and where it is described.

@@ -17,6 +17,7 @@ use framewright_worker::message::{FromWorker, RequestId, RunId, SlotId as Worker
 
 use super::controller::Controller;
 use super::effects::fault_of;
+use super::leases::Lease;
 use super::segment::{Log, Phase, Segment};
 use super::session::{Place, SessionHandle, SessionNumber};
 use crate::event::{Event, SentWhy};
@@ -34,6 +35,10 @@ pub(super) struct Slot {
     pub session: Option<Session>,
     /// Segments given to it and not yet over, oldest first.
     pub queue: VecDeque<SegmentId>,
+    /// Whether it is ours on its machine.
+    pub lease: Lease,
+    /// Whether the kernel was told that it takes nothing new.
+    pub is_closed: bool,
 }
 
 /// A slot's adapter session.
@@ -64,16 +69,26 @@ impl Slot {
     pub(super) fn all(entries: &[HostEntry]) -> Vec<Self> {
         let mut slots = Vec::new();
         for (host, entry) in entries.iter().enumerate() {
-            for on_host in 0..entry.slots {
-                slots.push(Self {
-                    host: HostId(u32::try_from(host).expect("hosts are counted in u32")),
-                    on_host,
-                    session: None,
-                    queue: VecDeque::new(),
-                });
-            }
+            let host = HostId(u32::try_from(host).expect("hosts are counted in u32"));
+            slots.extend(Self::of_host(host, entry));
         }
         slots
+    }
+
+    pub(super) fn of_host(host: HostId, entry: &HostEntry) -> impl Iterator<Item = Self> {
+        let lease = if entry.leased {
+            Lease::Unwanted
+        } else {
+            Lease::NotNeeded
+        };
+        (0..entry.slots).map(move |on_host| Self {
+            host,
+            on_host,
+            session: None,
+            queue: VecDeque::new(),
+            lease: lease.clone(),
+            is_closed: false,
+        })
     }
 }
 
@@ -110,7 +125,10 @@ impl Controller<'_> {
             .iter()
             .map(|(task, _)| self.job.task_name(*task))
             .collect();
-        let folder = self.job.segment_folder(segment);
+        let Some(folder) = self.segment_folder(segment, slot) else {
+            // The worker was lost in the same breath; the kernel hears of it next.
+            return;
+        };
         let log = self.open_log(segment, &host, on_host, &names);
         self.emit(Event::SegmentSent {
             segment: segment.0,
@@ -155,6 +173,14 @@ impl Controller<'_> {
                 tasks,
             },
         );
+    }
+
+    /// The folder of one segment's attempts on its host: new for each, so a late writer of a segment
+    /// that was given up can never touch the file of a newer one.
+    fn segment_folder(&self, segment: SegmentId, slot: SlotId) -> Option<String> {
+        let host = self.slots[slot.0 as usize].host;
+        let ground = self.host(host).ground.as_ref()?;
+        Some(ground.folder(&format!("segment-{}", segment.0)))
     }
 
     /// A log that cannot be written is a warning; the frames matter more.
@@ -259,22 +285,20 @@ impl Controller<'_> {
         }
         let (name, on_host) = self.host_name(slot);
         let host = self.slot(slot).host;
-        let Some(program) = self.host(host).program().map(ToOwned::to_owned) else {
+        let at = &self.hosts[host.0 as usize];
+        let (Some(program), Some(ground)) = (at.program(), &at.ground) else {
             return false;
         };
         let number = self.numbers.session();
-        let entry = &self.job.request().hosts[host.0 as usize];
-        let cores = self.host(host).link().map_or(0, |link| link.hello.cores);
-        let scratch = self
-            .job
-            .scratch
-            .join(format!("slot-{name}-{on_host}-{}", number.0));
+        let entry = &at.entry;
+        let cores = at.link().map_or(0, |link| link.hello.cores);
+        let scratch = ground.folder(&format!("slot-{name}-{on_host}-{}", number.0));
         let open = Open {
             format: FORMAT,
             activity: Activity::Render,
-            program,
-            scene: Some(self.job.prepared.inspection.scene_path.clone()),
-            scratch: scratch.display().to_string(),
+            program: program.to_owned(),
+            scene: Some(ground.scene.clone()),
+            scratch: scratch.clone(),
             host: name,
             slot: on_host,
             threads: (cores / entry.slots.max(1)).max(1),
@@ -282,11 +306,12 @@ impl Controller<'_> {
             settings: self.job.prepared.inspection.settings.clone(),
             output: self.job.prepared.format.clone(),
             shot: Some(self.job.prepared.shot),
+            paths: ground.paths.clone(),
         };
         let place = Place {
             session: number,
             slot: WorkerSlot(on_host),
-            scratch: scratch.display().to_string(),
+            scratch,
         };
         let handle = SessionHandle::start(
             number,
@@ -627,6 +652,8 @@ impl Controller<'_> {
             slot: on_host,
         });
         self.tell(&FarmEvent::SegmentOver { segment: id });
+        self.give_back_if_done(slot);
+        self.let_go_if_drained(self.slots[slot.0 as usize].host);
     }
 }
 

@@ -16,6 +16,7 @@ use super::plan::predicted_makespan;
 use super::prepare::{Inspection, PrepareError, Prepared, load_adapter};
 use super::remembered::remember;
 use super::tasks::TaskList;
+use super::transfer::package_if_staged;
 use super::{RunEnd, RunError, Stop, Surroundings};
 use crate::adapters::check_settings;
 use crate::event::{Event, Stamped};
@@ -81,7 +82,7 @@ pub enum RenderError {
 /// Makes a job of a settled request and renders it.
 pub async fn render(
     around: &Surroundings,
-    prepared: Prepared,
+    mut prepared: Prepared,
     stops: mpsc::UnboundedReceiver<Stop>,
     sink: &mut dyn FnMut(&Stamped),
 ) -> Result<RunEnd, RenderError> {
@@ -99,6 +100,7 @@ pub async fn render(
         let paths = paths.iter().map(PathBuf::as_path);
         OutputPattern::check_free(paths, &BTreeSet::new(), replace(&prepared.request))?;
     }
+    let package = package_if_staged(around, &mut prepared).await?;
     let scene = prepared.request.scene.clone();
     let identity =
         SceneIdentity::read(&scene, summary(&prepared.inspection.scene)).map_err(|source| {
@@ -143,6 +145,7 @@ pub async fn render(
         own_paths: BTreeSet::new(),
         already_done: 0,
         warnings,
+        package,
         _lock: lock,
         _claim: claim,
     };
@@ -184,6 +187,7 @@ pub async fn resume(
     if let Some(output) = &prepared.output {
         output.make_folders(&prepared.layers)?;
     }
+    let package = package_if_staged(around, &mut prepared).await?;
     let survey = survey(&state, replace(&prepared.request))?;
     let claim = claim(&store, &folder, &prepared)?;
     let own_paths = survey.own_paths(&state);
@@ -195,6 +199,7 @@ pub async fn resume(
         own_paths,
         already_done: u32::try_from(survey.kept.len()).unwrap_or(u32::MAX),
         warnings,
+        package,
         _lock: lock,
         _claim: claim,
     };

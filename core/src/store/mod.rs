@@ -41,7 +41,7 @@ pub use record::{
     AdapterIdentity, JobPlan, JobRecord, SceneIdentity, Settled, StoredOutput, content_of,
 };
 pub use state::{
-    End, Failure, HostState, JobState, Status, TaskCounts, TaskPhase, TaskState, VERDICT_COMMIT,
-    VERDICT_LOST,
+    End, Failure, HostState, JobState, Standing, Status, TaskCounts, TaskPhase, TaskState,
+    VERDICT_COMMIT, VERDICT_LOST,
 };
 pub use survey::{Kept, Lost, Survey, SurveyError, survey};

@@ -12,6 +12,7 @@ use crate::request::{FarmLimits, HostEntry, LinkKind, Policy, Request, SegmentSi
 pub(crate) fn plan(scene: &Path) -> JobPlan {
     JobPlan {
         request: Request {
+            assets: Vec::new(),
             scene: scene.to_owned(),
             adapter: Some("stub".to_owned()),
             adapter_path: vec![PathBuf::from("/adapters")],

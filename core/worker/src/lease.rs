@@ -19,8 +19,8 @@ mod record;
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::message::{ControllerHello, FromWorker, Holder, SlotId};
@@ -58,7 +58,8 @@ enum Order {
 pub(crate) struct Leases {
     /// Taken when the worker ends.
     orders: Option<Sender<Order>>,
-    ended: Receiver<()>,
+    /// Only looked at by who drops it.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl Leases {
@@ -104,7 +105,7 @@ impl Leases {
             })?;
         Ok(Self {
             orders: Some(orders),
-            ended,
+            ended: Mutex::new(ended),
         })
     }
 
@@ -127,7 +128,9 @@ impl Leases {
 impl Drop for Leases {
     fn drop(&mut self) {
         self.orders = None;
-        let _ = self.ended.recv_timeout(END_MAX);
+        if let Ok(ended) = self.ended.get_mut() {
+            let _ = ended.recv_timeout(END_MAX);
+        }
     }
 }
 

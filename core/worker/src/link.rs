@@ -35,7 +35,6 @@ pub(crate) struct Link {
     alarm: Arc<Waker>,
     outbox: Arc<Outbox>,
     decoder: Decoder,
-    heard: Instant,
     buffer: Vec<u8>,
 }
 
@@ -61,14 +60,13 @@ impl Link {
             alarm,
             outbox,
             decoder: Decoder::new(),
-            heard: Instant::now(),
             buffer: vec![0; READ_BYTES],
         }
     }
 
-    /// When something came last.
-    pub(crate) fn heard(&self) -> Instant {
-        self.heard
+    /// The controller's end, and what was read from it that is no message yet.
+    pub(crate) fn into_rest(self) -> (OwnedFd, Vec<u8>) {
+        (self.stdin, self.decoder.into_rest())
     }
 
     /// The next message that has come whole.
@@ -104,7 +102,6 @@ impl Link {
         match rustix::io::read(&self.stdin, &mut self.buffer) {
             Ok(0) => Heard::End(Farewell::ControllerGone),
             Ok(read) => {
-                self.heard = Instant::now();
                 self.decoder.push(&self.buffer[..read]);
                 Heard::Something
             }
@@ -141,19 +138,10 @@ impl Link {
     }
 
     fn check(&self, hello: ControllerHello) -> Result<ControllerHello, Farewell> {
-        if hello.build != build_id() {
-            let why = format!(
-                "the controller is build {}, this worker is build {}",
-                hello.build,
-                build_id()
-            );
-            return Err(self.refuse(why));
+        match objection(&hello) {
+            Some(why) => Err(self.refuse(why)),
+            None => Ok(hello),
         }
-        if !(1..=SLOTS_MAX).contains(&hello.slots) {
-            let why = format!("{} slots are not between 1 and {SLOTS_MAX}", hello.slots);
-            return Err(self.refuse(why));
-        }
-        Ok(hello)
     }
 
     fn refuse(&self, why: String) -> Farewell {
@@ -163,7 +151,25 @@ impl Link {
     }
 }
 
-fn full(error: &DecodeError) -> String {
+/// Why this build cannot serve a hello.
+pub(crate) fn objection(hello: &ControllerHello) -> Option<String> {
+    if hello.build != build_id() {
+        return Some(format!(
+            "the controller is build {}, this worker is build {}",
+            hello.build,
+            build_id()
+        ));
+    }
+    if !(1..=SLOTS_MAX).contains(&hello.slots) {
+        return Some(format!(
+            "{} slots are not between 1 and {SLOTS_MAX}",
+            hello.slots
+        ));
+    }
+    None
+}
+
+pub(crate) fn full(error: &DecodeError) -> String {
     match error {
         DecodeError::Payload { source, .. } => format!("{error}: {source}"),
         DecodeError::TooLong { .. } | DecodeError::NoNewline { .. } => error.to_string(),

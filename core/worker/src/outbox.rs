@@ -5,16 +5,22 @@
 //! message never queues behind more than that. Nobody who puts something in is ever blocked: the
 //! only thread that writes (and may hang in it for as long as a cut network likes) is the
 //! outbox's own.
+//!
+//! An outbox writes to one descriptor until that breaks; or, made by [`Outbox::lasting`], to one
+//! connection after another, and keeps what nobody has confirmed (see `lasting`).
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::codec::Encoder;
+use crate::lasting::{Lasting, Turn, stalled};
 use crate::message::FromWorker;
+use crate::tally::Miscount;
 use crate::wake::Waker;
 
 /// Lines are held back while this many bytes wait.
@@ -55,6 +61,8 @@ struct State {
     lost: bool,
     closing: bool,
     drained: bool,
+    /// Set where connections come and go.
+    lasting: Option<Lasting>,
 }
 
 /// Whether lines were taken.
@@ -68,6 +76,16 @@ pub(crate) enum Room {
 
 impl Outbox {
     pub(crate) fn new(alarm: Arc<Waker>) -> Self {
+        Self::with(alarm, None)
+    }
+
+    /// One that outlives its connections; there is none yet. Lines wait for a connection that
+    /// takes nothing for as long as `stall_max`.
+    pub(crate) fn lasting(alarm: Arc<Waker>, stall_max: Duration) -> Self {
+        Self::with(alarm, Some(Lasting::new(stall_max)))
+    }
+
+    fn with(alarm: Arc<Waker>, lasting: Option<Lasting>) -> Self {
         Self {
             state: Mutex::new(State {
                 waiting: Vec::new(),
@@ -79,6 +97,7 @@ impl Outbox {
                 lost: false,
                 closing: false,
                 drained: false,
+                lasting,
             }),
             more: Condvar::new(),
             over: Condvar::new(),
@@ -120,6 +139,13 @@ impl Outbox {
         if state.lost {
             return;
         }
+        if let Some(lasting) = &mut state.lasting {
+            lasting.add(message);
+            if lasting.bytes() > CONTROL_BYTES_MAX {
+                self.lose(state);
+            }
+            return;
+        }
         // Nothing that this worker says comes near the limit of a message.
         if Encoder::encode(message, &mut state.waiting).is_err() {
             debug_assert!(false, "a control message over the limit");
@@ -146,10 +172,18 @@ impl Outbox {
         if state.lost {
             return Room::Taken;
         }
-        if state.waiting.len() + state.leaving_bytes >= BULK_BYTES_MAX {
-            if !state.hungry.iter().any(|other| Arc::ptr_eq(other, waker)) {
-                state.hungry.push(Arc::clone(waker));
+        let progress = state.progress;
+        if let Some(lasting) = &mut state.lasting {
+            if !lasting.is_full(stalled(lasting.is_waiting(), progress, Instant::now())) {
+                lasting.add_lines(message);
+                self.more.notify_one();
+                return Room::Taken;
             }
+            state.want_room(waker);
+            return Room::Full;
+        }
+        if state.waiting.len() + state.leaving_bytes >= BULK_BYTES_MAX {
+            state.want_room(waker);
             return Room::Full;
         }
         if Encoder::encode(message, &mut state.waiting).is_err() {
@@ -162,10 +196,11 @@ impl Outbox {
     /// How long the controller has taken nothing although something waits.
     pub(crate) fn stalled_for(&self, now: Instant) -> Duration {
         let state = self.lock();
-        if state.waiting.is_empty() && state.leaving_bytes == 0 {
-            return Duration::ZERO;
-        }
-        now.saturating_duration_since(state.progress)
+        let is_waiting = match &state.lasting {
+            Some(lasting) => lasting.is_waiting(),
+            None => !state.waiting.is_empty() || state.leaving_bytes > 0,
+        };
+        stalled(is_waiting, state.progress, now)
     }
 
     /// Whether nothing can be sent any more.
@@ -235,6 +270,111 @@ impl Outbox {
         true
     }
 
+    /// Changes what a lasting outbox keeps; the writer and whoever waits for room look again.
+    fn change<T>(&self, change: impl FnOnce(&mut Lasting) -> T) -> Option<T> {
+        let mut state = self.lock();
+        let changed = change(state.lasting.as_mut()?);
+        state.progress = Instant::now();
+        state.feed_hungry();
+        self.more.notify_all();
+        Some(changed)
+    }
+
+    /// Whether somebody who has so many messages can be joined.
+    pub(crate) fn check(&self, received: u64) -> Result<(), Miscount> {
+        let state = self.lock();
+        let lasting = state.lasting.as_ref();
+        lasting.map_or(Ok(()), |lasting| lasting.check(received))
+    }
+
+    /// Writes to this connection from now on: the hello, then what its other end, who has so
+    /// many messages, lacks. Whoever listened before is cut off.
+    pub(crate) fn join(
+        &self,
+        socket: Arc<UnixStream>,
+        received: u64,
+        hello: &FromWorker,
+    ) -> Result<(), Miscount> {
+        self.lock().heartbeat = false;
+        let joined = self.change(|lasting| lasting.join(socket, received, hello));
+        joined.map_or(Ok(()), |joined| joined.map(|_| ()))
+    }
+
+    /// Nobody listens any more.
+    pub(crate) fn cut(&self) {
+        self.lock().heartbeat = false;
+        self.change(Lasting::cut);
+    }
+
+    /// The other end confirms so many messages.
+    pub(crate) fn confirm(&self, received: u64) -> Result<(), Miscount> {
+        self.change(|lasting| lasting.confirm(received))
+            .unwrap_or(Ok(()))
+    }
+
+    /// No confirmation will be heeded any more: what is left goes without.
+    pub(crate) fn hurry(&self) {
+        self.change(Lasting::hurry);
+    }
+
+    /// Confirms so many of the other end's messages.
+    pub(crate) fn ack(&self, received: u64) {
+        if let Some(lasting) = &mut self.lock().lasting {
+            lasting.ack(received);
+        }
+        self.more.notify_one();
+    }
+
+    /// The writer thread of a lasting outbox: ends when it is closed and nothing more can be
+    /// written, or the controller is lost.
+    pub(crate) fn write_in_turn(&self) {
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            let Some((socket, turn)) = self.take_turn(&mut bytes) else {
+                return;
+            };
+            let written = write_all(&*socket, &bytes);
+            let mut state = self.lock();
+            let Some(lasting) = &mut state.lasting else {
+                return;
+            };
+            match written {
+                Ok(()) => {
+                    lasting.written(turn);
+                    state.progress = Instant::now();
+                }
+                Err(_) => lasting.cut_turn(turn),
+            }
+            state.feed_hungry();
+        }
+    }
+
+    /// Waits for something to write and for somebody to write it to; `None` at the end.
+    fn take_turn(&self, bytes: &mut Vec<u8>) -> Option<(Arc<UnixStream>, Turn)> {
+        let mut state = self.lock();
+        loop {
+            let (lost, closing) = (state.lost, state.closing);
+            let lasting = state.lasting.as_mut()?;
+            if let Some(piece) = lasting.take(bytes) {
+                state.heartbeat = false;
+                state.quiet_since = None;
+                state.progress = Instant::now();
+                state.feed_hungry();
+                return Some((piece.socket, piece.turn));
+            }
+            if lost || (closing && lasting.is_done()) {
+                state.drained = true;
+                self.over.notify_all();
+                return None;
+            }
+            state = match self.more.wait(state) {
+                Ok(state) => state,
+                Err(poisoned) => poisoned.into_inner(),
+            };
+        }
+    }
+
     fn lose(&self, state: &mut State) {
         state.lost = true;
         state.waiting = Vec::new();
@@ -253,15 +393,30 @@ impl Outbox {
     }
 }
 
+impl State {
+    fn want_room(&mut self, waker: &Arc<Waker>) {
+        if !self.hungry.iter().any(|other| Arc::ptr_eq(other, waker)) {
+            self.hungry.push(Arc::clone(waker));
+        }
+    }
+
+    /// Wakes who waits for room in a lasting outbox, when there is some.
+    fn feed_hungry(&mut self) {
+        if self.lasting.as_ref().is_some_and(Lasting::has_room) {
+            self.hungry.drain(..).for_each(|waker| waker.wake());
+        }
+    }
+}
+
 /// Writes everything, also to a descriptor that a launcher has made non-blocking.
-fn write_all(to: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_all(to: impl AsFd, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        match rustix::io::write(to, bytes) {
+        match rustix::io::write(&to, bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => bytes = &bytes[written..],
             Err(rustix::io::Errno::INTR) => {}
             Err(rustix::io::Errno::AGAIN) => {
-                match poll(&mut [PollFd::new(to, PollFlags::OUT)], None) {
+                match poll(&mut [PollFd::new(&to, PollFlags::OUT)], None) {
                     Ok(_) | Err(rustix::io::Errno::INTR) => {}
                     Err(error) => return Err(error.into()),
                 }

@@ -1,5 +1,8 @@
 //! The worker's life: preamble, hello, messages, end.
 //!
+//! A hello with a grace time makes this process a mere door to a worker that outlives it (see
+//! `door` and `detached`); what follows is then that worker's part.
+//!
 //! The main thread reads what the controller says and hands it on; it never blocks on anything
 //! but its one `poll`, so heartbeats and the lease keep their time whatever renderers, file
 //! servers and the way back to the controller do. It starts no process (see `kin`).
@@ -19,7 +22,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::codec::preamble_line;
+use crate::door;
 use crate::errand::{Errand, Errands, Ground};
+use crate::home::{self, Scratch};
 use crate::identity::build_id;
 use crate::kin::Kin;
 use crate::launch::Launcher;
@@ -45,7 +50,7 @@ const REAP_EVERY_MAX: Duration = Duration::from_secs(1);
 const END_MAX: Duration = Duration::from_secs(4);
 
 /// How long the last messages may take to be written.
-const FAREWELL_MAX: Duration = Duration::from_millis(500);
+pub(crate) const FAREWELL_MAX: Duration = Duration::from_millis(500);
 
 /// What a worker can be told apart from its controller's hello.
 #[derive(Clone, Debug)]
@@ -61,6 +66,12 @@ pub struct WorkerOptions {
     /// it gets the worker's process id as its last argument and calls [`crate::watch_main`].
     /// `None`: whoever finds the worker dead has to call [`crate::sweep_tagged`].
     pub watch: Option<Vec<OsString>>,
+    /// The command that becomes a worker which outlives its connections: it calls
+    /// [`crate::detached_main`]. `None`: a hello with a grace time is refused.
+    pub detach: Option<Vec<OsString>>,
+    /// The folder where doors find such a worker; `None`: one of the user's own in `/tmp`, or
+    /// below the cache folder.
+    pub run_folder: Option<PathBuf>,
     /// How long this job keeps a slot of the machine while another job has none.
     pub lease_turn: Duration,
 }
@@ -72,6 +83,8 @@ impl Default for WorkerOptions {
             polite_at_end: Duration::from_millis(500),
             stall_max: Duration::from_secs(5),
             watch: None,
+            detach: None,
+            run_folder: None,
             lease_turn: lease::QUANTUM,
         }
     }
@@ -86,10 +99,17 @@ pub enum Farewell {
     ControllerGone,
     /// Nothing came from the controller for its grace time.
     LeaseExpired,
+    /// This process was a door to the worker, and the connection through it is closed.
+    DoorClosed,
     /// A signal.
     Signalled,
     /// The hello was refused.
     Refused {
+        /// Why.
+        why: String,
+    },
+    /// This process was to be a door, and reached no worker; trying again may help.
+    NotReached {
         /// Why.
         why: String,
     },
@@ -106,8 +126,10 @@ impl fmt::Display for Farewell {
             Self::Bye => formatter.write_str("the controller said bye"),
             Self::ControllerGone => formatter.write_str("the controller is gone"),
             Self::LeaseExpired => formatter.write_str("nothing came from the controller for long"),
+            Self::DoorClosed => formatter.write_str("the connection to the worker is closed"),
             Self::Signalled => formatter.write_str("a signal came"),
             Self::Refused { why } => write!(formatter, "the hello was refused: {why}"),
+            Self::NotReached { why } => write!(formatter, "no worker was reached: {why}"),
             Self::Garbled { why } => write!(formatter, "the controller is not understood: {why}"),
         }
     }
@@ -127,7 +149,7 @@ pub enum WorkerError {
     },
 }
 
-fn setup(what: &'static str) -> impl FnOnce(io::Error) -> WorkerError {
+pub(crate) fn setup(what: &'static str) -> impl FnOnce(io::Error) -> WorkerError {
     move |source| WorkerError::Setup { what, source }
 }
 
@@ -144,12 +166,12 @@ pub fn worker_main(
     stdout: OwnedFd,
     options: &WorkerOptions,
 ) -> Result<Farewell, WorkerError> {
-    let kin = Kin::new().map_err(setup("become the parent of orphans"))?;
     let signals = watch_signals().map_err(setup("watch for signals"))?;
     let alarm = Arc::new(Waker::new().map_err(setup("make an event counter"))?);
     let outbox = Arc::new(Outbox::new(Arc::clone(&alarm)));
+    let stdout = Arc::new(stdout);
     {
-        let outbox = Arc::clone(&outbox);
+        let (outbox, stdout) = (Arc::clone(&outbox), Arc::clone(&stdout));
         std::thread::Builder::new()
             .name("outbox".to_owned())
             .spawn(move || outbox.write_to(&stdout))
@@ -164,54 +186,74 @@ pub fn worker_main(
             return Ok(farewell);
         }
     };
-    let mut worker = Worker::start(&hello, kin, Arc::clone(&outbox), options)?;
-    let farewell = worker.serve(&mut link, &hello);
-    worker.end(options.polite_at_end);
+    if hello.grace_ms > 0 {
+        return Ok(door::serve(&hello, link, &outbox, &stdout, options));
+    }
+    let kin = Kin::new().map_err(setup("become the parent of orphans"))?;
+    let scratch = Scratch::of(&hello, &std::process::id().to_string())
+        .map_err(setup("make its scratch folder"))?;
+    let mut worker = Worker::start(&hello, kin, &outbox, options, &scratch.root, None)?;
+    let farewell = worker.serve(&mut link);
+    worker.end(options.polite_at_end, || scratch.remove());
     Ok(farewell)
 }
 
 /// Slots and errands of a worker whose hello was accepted.
-struct Worker {
+pub(crate) struct Worker {
+    /// What it says of itself on each connection.
+    pub(crate) introduction: WorkerHello,
+    heartbeat: Duration,
+    next_beat: Instant,
+    next_reap: Instant,
     shop: Arc<Shop>,
     seats: Vec<Arc<Seat>>,
     errands: Errands,
     /// Gets one message from each slot that has ended.
     ended: Receiver<()>,
-    /// Where slots are leased.
-    leases: Option<Leases>,
     _monitor: Option<Monitor>,
     _watched: Option<Arc<Watched>>,
 }
 
 impl Worker {
-    fn start(
+    /// `note`: what is to be cleared away with this worker when it is killed.
+    pub(crate) fn start(
         hello: &ControllerHello,
         kin: Kin,
-        outbox: Arc<Outbox>,
+        outbox: &Arc<Outbox>,
         options: &WorkerOptions,
+        scratch_root: &Path,
+        note: Option<&Path>,
     ) -> Result<Self, WorkerError> {
-        let watched = options.watch.as_deref().map(watch::start).transpose();
+        let watch = options.watch.as_deref();
+        let watched = watch.map(|command| watch::start(command, note)).transpose();
         let watched = watched.map_err(setup("start its watch"))?.map(Arc::new);
-        let start_leases = || Leases::start(hello, &outbox, watched.clone(), options.lease_turn);
+        let start_leases = || Leases::start(hello, outbox, watched.clone(), options.lease_turn);
         let leases = hello.leased.then(start_leases).transpose();
-        let leases = leases.map_err(setup("start the thread for leases"))?;
-        let look = || Monitor::start(&outbox, Path::new(&hello.scratch_root));
+        let leases = leases
+            .map_err(setup("start the thread for leases"))?
+            .map(Arc::new);
+        let look = || Monitor::start(outbox, scratch_root);
         let monitor = (hello.leased || hello.grace_ms > 0).then(look).transpose();
         let monitor = monitor.map_err(setup("start the threads for vitals"))?;
         let own: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         let executable = std::env::current_exe().unwrap_or_default();
-        outbox.control(&FromWorker::Hello(introduce(&executable, hello)));
+        let introduction = introduce(&executable, scratch_root);
+        // A worker that outlives its connections says hello on each, when it comes.
+        if hello.grace_ms == 0 {
+            outbox.control(&FromWorker::Hello(introduction.clone()));
+        }
         let errands = Errands::start(Ground {
-            outbox: Arc::clone(&outbox),
+            outbox: Arc::clone(outbox),
             own: own.clone(),
             executable,
-            scratch_root: PathBuf::from(&hello.scratch_root),
+            scratch_root: scratch_root.to_owned(),
         })
         .map_err(setup("start the threads for files"))?;
         let shop = Arc::new(Shop {
-            outbox,
+            outbox: Arc::clone(outbox),
             kin,
             launcher: Launcher::new(hello, own),
+            leases,
             places: Mutex::default(),
             stall_max: options.stall_max,
         });
@@ -219,7 +261,7 @@ impl Worker {
         let mut seats = Vec::new();
         for number in 0..hello.slots {
             let seat = Arc::new(Seat::new().map_err(setup("make an event counter"))?);
-            let slot = Slot::new(Arc::clone(&seat), Arc::clone(&shop));
+            let slot = Slot::new(SlotId(number), Arc::clone(&seat), Arc::clone(&shop));
             let tell_end = tell_end.clone();
             std::thread::Builder::new()
                 .name(format!("slot-{number}"))
@@ -231,46 +273,55 @@ impl Worker {
                 .map_err(setup("start a slot's thread"))?;
             seats.push(seat);
         }
+        let heartbeat = Duration::from_millis(hello.heartbeat_ms).max(HEARTBEAT_MIN);
         Ok(Self {
+            introduction,
+            heartbeat,
+            next_beat: Instant::now() + heartbeat,
+            next_reap: Instant::now(),
             shop,
             seats,
             errands,
             ended,
-            leases,
             _monitor: monitor,
             _watched: watched,
         })
     }
 
-    fn serve(&mut self, link: &mut Link, hello: &ControllerHello) -> Farewell {
-        let heartbeat = Duration::from_millis(hello.heartbeat_ms).max(HEARTBEAT_MIN);
-        let grace = (hello.grace_ms > 0).then(|| Duration::from_millis(hello.grace_ms));
-        let mut next_beat = Instant::now() + heartbeat;
-        let mut next_reap = Instant::now();
+    fn serve(&mut self, link: &mut Link) -> Farewell {
         loop {
             if let Err(farewell) = self.take_messages(link) {
                 return farewell;
             }
-            let now = Instant::now();
-            let lease_end = grace.map(|grace| link.heard() + grace);
-            if lease_end.is_some_and(|end| now >= end) {
-                return Farewell::LeaseExpired;
-            }
-            if now >= next_beat {
-                self.shop.outbox.heartbeat();
-                next_beat = now + heartbeat;
-            }
-            if now >= next_reap {
-                self.shop.kin.reap_adopted();
-                next_reap = now + REAP_EVERY_MAX;
-            }
-            let next = next_beat.min(next_reap);
-            let until = lease_end.map_or(next, |end| end.min(next));
-            match link.listen(until) {
+            self.tick(Instant::now());
+            match link.listen(self.next_tick()) {
                 Heard::Something | Heard::Nothing => {}
                 Heard::End(farewell) => return farewell,
             }
         }
+    }
+
+    /// Does what is due; true when a heartbeat was.
+    pub(crate) fn tick(&mut self, now: Instant) -> bool {
+        let beats = now >= self.next_beat;
+        if beats {
+            self.shop.outbox.heartbeat();
+            self.next_beat = now + self.heartbeat;
+        }
+        if now >= self.next_reap {
+            self.shop.kin.reap_adopted();
+            self.next_reap = now + REAP_EVERY_MAX;
+        }
+        beats
+    }
+
+    /// When something is due next.
+    pub(crate) fn next_tick(&self) -> Instant {
+        self.next_beat.min(self.next_reap)
+    }
+
+    pub(crate) fn heartbeat(&self) -> Duration {
+        self.heartbeat
     }
 
     fn take_messages(&self, link: &mut Link) -> Result<(), Farewell> {
@@ -280,13 +331,13 @@ impl Worker {
         Ok(())
     }
 
-    fn handle(&self, message: ToWorker) -> Result<(), Farewell> {
+    pub(crate) fn handle(&self, message: ToWorker) -> Result<(), Farewell> {
         match message {
             ToWorker::Hello(_) => Err(garbled("a second hello")),
             ToWorker::Bye => Err(Farewell::Bye),
             ToWorker::Ack { .. } => Ok(()),
-            ToWorker::Lease { slot } => self.with_leases(slot, Leases::lease),
-            ToWorker::Release { slot } => self.with_leases(slot, Leases::release),
+            ToWorker::Lease { slot } => self.tell_slot(slot, SlotMessage::Lease),
+            ToWorker::Release { slot } => self.tell_slot(slot, SlotMessage::Release),
             ToWorker::Ping { number } => {
                 self.shop.outbox.control(&FromWorker::Pong { number });
                 Ok(())
@@ -323,14 +374,11 @@ impl Worker {
         }
     }
 
-    /// Where slots are not leased nothing is to be done.
-    fn with_leases(&self, slot: SlotId, ask: fn(&Leases, SlotId)) -> Result<(), Farewell> {
-        if slot.0 as usize >= self.seats.len() {
-            return Err(garbled(&format!("a lease of slot {}", slot.0)));
-        }
-        if let Some(leases) = &self.leases {
-            ask(leases, slot);
-        }
+    fn tell_slot(&self, slot: SlotId, message: SlotMessage) -> Result<(), Farewell> {
+        let Some(seat) = self.seats.get(slot.0 as usize) else {
+            return Err(garbled(&format!("a word for slot {}", slot.0)));
+        };
+        seat.tell(message);
         Ok(())
     }
 
@@ -351,8 +399,9 @@ impl Worker {
         }
     }
 
-    /// Ends everything, says bye if anybody listens.
-    fn end(self, polite: Duration) {
+    /// Ends everything, then does what is to be done when nothing of it lives, and says bye if
+    /// anybody listens.
+    pub(crate) fn end(self, polite: Duration, then: impl FnOnce()) {
         for seat in &self.seats {
             seat.tell(SlotMessage::End { polite });
         }
@@ -365,12 +414,13 @@ impl Worker {
             }
         }
         self.shop.kin.clear_all();
+        then();
         self.shop.outbox.control(&FromWorker::Bye);
         self.shop.outbox.close(Instant::now() + FAREWELL_MAX);
     }
 }
 
-fn introduce(executable: &Path, hello: &ControllerHello) -> WorkerHello {
+fn introduce(executable: &Path, scratch_root: &Path) -> WorkerHello {
     let system = rustix::system::sysinfo();
     WorkerHello {
         build: build_id().to_owned(),
@@ -383,10 +433,11 @@ fn introduce(executable: &Path, hello: &ControllerHello) -> WorkerHello {
         cores: std::thread::available_parallelism()
             .map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
         memory_bytes: system.totalram * u64::from(system.mem_unit),
-        user: std::env::var("USER").unwrap_or_default(),
-        scratch_root: hello.scratch_root.clone(),
-        cache_root: String::new(),
-        clock_ms: 0,
+        user: home::user(),
+        scratch_root: scratch_root.to_string_lossy().into_owned(),
+        cache_root: home::cache_root()
+            .map_or_else(String::new, |root| root.to_string_lossy().into_owned()),
+        clock_ms: home::clock_ms(),
         received: 0,
     }
 }

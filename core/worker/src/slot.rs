@@ -12,7 +12,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use crate::feed::{Feed, FeedOverflow};
 use crate::kin::Kin;
 use crate::launch::Launcher;
-use crate::message::{FromWorker, RunId, RunOrder};
+use crate::lease::Leases;
+use crate::message::{FromWorker, RunId, RunOrder, SlotId};
 use crate::outbox::Outbox;
 use crate::run::run_to_end;
 use crate::wait::Ended;
@@ -36,6 +37,10 @@ pub(crate) enum SlotMessage {
         run: RunId,
         polite: Duration,
     },
+    /// Take the machine's lease of this slot, or wait for one.
+    Lease,
+    /// Give it back once nothing runs here any more.
+    Release,
     /// End everything and stop.
     End {
         polite: Duration,
@@ -115,6 +120,8 @@ pub(crate) struct Shop {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) kin: Kin,
     pub(crate) launcher: Launcher,
+    /// Where slots are leased.
+    pub(crate) leases: Option<Arc<Leases>>,
     /// In which slot each run is that has not ended.
     pub(crate) places: Mutex<BTreeMap<RunId, usize>>,
     /// How long a controller may take nothing before lines are dropped.
@@ -174,17 +181,29 @@ pub(crate) struct Slot {
     pub(crate) shop: Arc<Shop>,
     pub(crate) buffer: Box<[u8]>,
     queue: VecDeque<Waiting>,
+    number: SlotId,
+    /// What was asked of its lease and waits for the run under way to end.
+    lease_orders: VecDeque<LeaseOrder>,
     closing: bool,
 }
 
+/// What is asked of a slot's lease.
+#[derive(Clone, Copy, Debug)]
+enum LeaseOrder {
+    Lease,
+    Release,
+}
+
 impl Slot {
-    pub(crate) fn new(seat: Arc<Seat>, shop: Arc<Shop>) -> Self {
+    pub(crate) fn new(number: SlotId, seat: Arc<Seat>, shop: Arc<Shop>) -> Self {
         const READ_BYTES: usize = 64 << 10;
         Self {
             seat,
             shop,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             queue: VecDeque::new(),
+            number,
+            lease_orders: VecDeque::new(),
             closing: false,
         }
     }
@@ -194,10 +213,25 @@ impl Slot {
         loop {
             // Nothing is under way, so nothing concerns it.
             self.take_messages(None, |_| {});
+            self.settle_lease();
             match self.queue.pop_front() {
                 Some(waiting) => run_to_end(&mut self, waiting),
                 None if self.closing => return,
                 None => self.seat.rest(),
+            }
+        }
+    }
+
+    /// Passes on what was asked of the lease: nothing runs, so it may be given back.
+    fn settle_lease(&mut self) {
+        let orders = std::mem::take(&mut self.lease_orders);
+        let Some(leases) = &self.shop.leases else {
+            return;
+        };
+        for order in orders {
+            match order {
+                LeaseOrder::Lease => leases.lease(self.number),
+                LeaseOrder::Release => leases.release(self.number),
             }
         }
     }
@@ -248,6 +282,8 @@ impl Slot {
                         self.drop_run(run);
                     }
                 }
+                SlotMessage::Lease => self.lease_orders.push_back(LeaseOrder::Lease),
+                SlotMessage::Release => self.lease_orders.push_back(LeaseOrder::Release),
                 SlotMessage::End { polite } => {
                     self.closing = true;
                     for waiting in std::mem::take(&mut self.queue) {

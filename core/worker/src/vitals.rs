@@ -20,6 +20,8 @@ use crate::outbox::Outbox;
 
 /// How often it is said.
 const EVERY: Duration = Duration::from_secs(2);
+/// How long until the first look is told.
+const FIRST: Duration = Duration::from_millis(300);
 
 /// While it is held, the machine is looked at.
 #[derive(Debug)]
@@ -38,7 +40,7 @@ impl Monitor {
                 .name("disk".to_owned())
                 .spawn(move || {
                     disk.store(room(&root), Ordering::Relaxed);
-                    while goes_on(&disk_ends) {
+                    while goes_on(&disk_ends, EVERY) {
                         disk.store(room(&root), Ordering::Relaxed);
                     }
                 })?;
@@ -48,7 +50,9 @@ impl Monitor {
             .name("vitals".to_owned())
             .spawn(move || {
                 let mut before = Used::now();
-                while goes_on(&vitals_end) {
+                // Hosts that are closed at some hours take nothing before the first of these.
+                let mut pause = FIRST;
+                while goes_on(&vitals_end, std::mem::replace(&mut pause, EVERY)) {
                     let now = Used::now();
                     let vitals = Vitals {
                         load: now.load_since(&before),
@@ -71,8 +75,8 @@ impl Monitor {
 }
 
 /// Waits until it is time to look again; false at the end.
-fn goes_on(end: &Receiver<()>) -> bool {
-    matches!(end.recv_timeout(EVERY), Err(RecvTimeoutError::Timeout))
+fn goes_on(end: &Receiver<()>, pause: Duration) -> bool {
+    matches!(end.recv_timeout(pause), Err(RecvTimeoutError::Timeout))
 }
 
 /// Processor time used so far, in clock ticks, and when that was.

@@ -241,40 +241,6 @@ fn signals_end_everything() {
 }
 
 #[test]
-fn silent_controller_loses_its_lease() {
-    let mut controller = Controller::with(1, |hello| {
-        hello.grace_ms = 300;
-        hello.heartbeat_ms = 50;
-    });
-    controller.run(1, 0, &STUBBORN);
-    controller.line(1, "up");
-    // The link stays open, and nothing is said.
-    assert!(wait(&mut controller.worker).success());
-    assert_gone(controller.pid);
-}
-
-#[test]
-fn heartbeats_keep_the_lease_and_come_back() {
-    let mut controller = Controller::with(1, |hello| {
-        hello.grace_ms = 400;
-        hello.heartbeat_ms = 40;
-    });
-    controller.run(1, 0, &[UNRULY, "say", "up", "hang"]);
-    controller.line(1, "up");
-    let began = Instant::now();
-    let mut number = 1;
-    while began.elapsed() < Duration::from_millis(900) {
-        controller.say(&ToWorker::Ping { number });
-        controller.hear("pong", |message| {
-            matches!(message, FromWorker::Pong { number: answer } if *answer == number)
-                .then_some(())
-        });
-        number += 1;
-    }
-    controller.bye();
-}
-
-#[test]
 fn killed_controller_takes_everything_along() {
     let mut bytes = Vec::new();
     let scratch = tempfile::tempdir().unwrap();

@@ -242,6 +242,7 @@ impl Render {
                 process.clues.file_kind = kind;
                 process.clues.memory_limit_bytes = memory_limit_bytes;
             }
+            Message::Moved => process.clues.files_moved(stream),
             Message::Refused { reason, why } => process.clues.refused = Some((reason, why)),
             Message::Ready { scene, layers } => {
                 if let Some(ruling) = process.clues.of_loaded(&scene, settings) {

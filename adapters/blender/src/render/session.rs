@@ -130,6 +130,7 @@ impl Work {
             Message::Preflight { .. }
             | Message::Refused { .. }
             | Message::Ready { .. }
+            | Message::Moved
             | Message::Scene(_)
             | Message::Layer { .. }
             | Message::Asset { .. }

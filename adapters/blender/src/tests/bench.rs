@@ -14,7 +14,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use framewright_plugin_api::data::{Activity, Effect, Input, Open, Run, Stream, Task, Verdict};
+use framewright_plugin_api::data::{
+    Activity, Effect, Input, Open, PathPair, Run, Stream, Task, Verdict,
+};
 use framewright_plugin_api::{Adapter, Effects, Session};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -45,6 +47,18 @@ pub struct Bench {
 impl Bench {
     /// Opens a session for a scene with `--set` pairs.
     pub fn open(activity: Activity, program: &str, scene: &Path, set: Value, output: &str) -> Self {
+        Bench::open_with(activity, program, scene, set, output, &[])
+    }
+
+    /// The same on a host that has absolute paths elsewhere.
+    pub fn open_with(
+        activity: Activity,
+        program: &str,
+        scene: &Path,
+        set: Value,
+        output: &str,
+        paths: &[PathPair],
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let scratch = dir.path().join("scratch");
         fs::create_dir(&scratch).expect("a scratch folder");
@@ -55,6 +69,7 @@ impl Bench {
             threads: 1,
             settings: serde_json::from_value(set).expect("settings are an object"),
             output: output.to_owned(),
+            paths: paths.to_vec(),
             ..Open::new(activity, program)
         };
         let opened = json!({ "open": open }).to_string();

@@ -3,3 +3,4 @@
 mod bench;
 mod logs;
 mod real;
+mod staged;

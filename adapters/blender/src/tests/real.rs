@@ -56,7 +56,7 @@ fn cases() -> Option<&'static Path> {
     clippy::print_stderr,
     reason = "a test that could not run must be seen"
 )]
-fn must_not_skip(why: &str) {
+pub(super) fn must_not_skip(why: &str) {
     assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "{why}");
     eprintln!("SKIPPED, so nothing was tried with the real Blender: {why}");
 }
@@ -65,7 +65,7 @@ fn scene(name: &str) -> Option<PathBuf> {
     cases().map(|dir| dir.join(format!("{name}.blend")))
 }
 
-fn pixels(path: &Path) -> Vec<u8> {
+pub(super) fn pixels(path: &Path) -> Vec<u8> {
     let file = fs::File::open(path).expect("the picture is there");
     let mut reader = png::Decoder::new(std::io::BufReader::new(file))
         .read_info()
@@ -76,7 +76,7 @@ fn pixels(path: &Path) -> Vec<u8> {
 }
 
 /// What Blender alone writes: `-a` over the frames.
-fn reference(scene: &Path, into: &Path, options: &[&str]) {
+pub(super) fn reference(scene: &Path, into: &Path, options: &[&str]) {
     let done = Command::new("blender")
         .args(["-b", "--factory-startup", "--disable-autoexec"])
         .arg(scene)
@@ -90,7 +90,7 @@ fn reference(scene: &Path, into: &Path, options: &[&str]) {
 }
 
 /// A program that stands in front of Blender.
-fn wrapper(dir: &Path, text: &str) -> String {
+pub(super) fn wrapper(dir: &Path, text: &str) -> String {
     use std::os::unix::fs::PermissionsExt;
     let path = dir.join("blender.sh");
     fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("a script");
@@ -105,7 +105,7 @@ fn renders(case: &str, set: Value, verdict: Verdict, part: &str) {
         .all(verdict, part);
 }
 
-fn inspected(scene: &Path, set: Value, output: &str) -> Scene {
+pub(super) fn inspected(scene: &Path, set: Value, output: &str) -> Scene {
     let mut bench = Bench::open(Activity::Inspect, "blender", scene, set, output);
     bench.settle();
     let found = std::mem::take(&mut bench.effects)

@@ -63,6 +63,9 @@ impl Render {
         let mut argv = vec![self.open.program.clone(), "stub-render".to_owned()];
         argv.extend(how);
         argv.push(format!("--host={}", self.open.host));
+        for pair in &self.open.paths {
+            argv.extend(["--path", &pair.from, &pair.to].map(str::to_owned));
+        }
         for (key, value) in &self.open.settings {
             let value = value
                 .as_str()

@@ -20,6 +20,9 @@ const LAYER_NAME_MAX: usize = 64;
 /// Most fault tables in a scene.
 const FAULTS_MAX: usize = 4_096;
 
+/// Most assets of a scene.
+const ASSETS_MAX: usize = 10_000;
+
 /// What is wrong with a scene's text.
 pub struct Wrong {
     /// From 1.
@@ -52,6 +55,8 @@ struct SceneFile {
     tiles: Option<TilesFile>,
     sticky: Option<bool>,
     memory: Option<Bytes>,
+    #[serde(default)]
+    assets: Vec<Spanned<String>>,
     #[serde(default)]
     fault: Vec<Spanned<FaultFile>>,
 }
@@ -162,6 +167,7 @@ fn settle(file: SceneFile) -> Result<Scene, Problem> {
         ),
         sticky: file.sticky.unwrap_or(true),
         memory_bytes: file.memory.map_or(64 << 20, |bytes| bytes.0),
+        assets: settle_assets(file.assets)?,
         faults,
     })
 }
@@ -287,6 +293,22 @@ fn check_waits(layers: &[Layer], waits: &[Spanned<AfterFile>]) -> Result<(), Pro
     }
 }
 
+fn settle_assets(listed: Vec<Spanned<String>>) -> Result<Vec<String>, Problem> {
+    if let Some(surplus) = listed.get(ASSETS_MAX) {
+        let what = format!("more than {ASSETS_MAX} assets");
+        return Err((surplus.span(), what, "name the folder that they are in"));
+    }
+    let name = |asset: Spanned<String>| {
+        let text = asset.get_ref();
+        if text.is_empty() || text.contains(char::is_control) {
+            let what = format!("{text:?} is no asset");
+            return Err((asset.span(), what, "name a file or a folder"));
+        }
+        Ok(asset.into_inner())
+    };
+    listed.into_iter().map(name).collect()
+}
+
 fn settle_fault(fault: FaultFile, layers: &[Layer]) -> Result<Fault, Problem> {
     for name in &fault.layers {
         if !layers.iter().any(|layer| &layer.name == name.get_ref()) {
@@ -330,7 +352,7 @@ fn at(text: &str, span: Range<usize>, what: String, hint: String) -> Wrong {
         what,
         hint: if hint.is_empty() {
             "the keys of a stub scene are frames, fps, width, height, load, declare_load, frame, \
-             call, layers, slow, output, tiles, sticky, memory and fault"
+             call, layers, slow, output, tiles, sticky, memory, assets and fault"
                 .to_owned()
         } else {
             hint

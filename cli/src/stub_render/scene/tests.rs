@@ -42,6 +42,7 @@ output = "image"
 tiles = { exact = true, margin = 0 }
 sticky = true
 memory = "64MiB"
+assets = ["tex/a.bin", "/abs/b.bin"]
 [[fault]]
 frames = "17"
 kind = "crash"
@@ -57,6 +58,7 @@ times = 1
     assert!(scene.layers[2].undivided);
     assert!((scene.slowness("node02") - 2.0).abs() < f64::EPSILON);
     assert!((scene.slowness("node01") - 1.0).abs() < f64::EPSILON);
+    assert_eq!(scene.assets, ["tex/a.bin", "/abs/b.bin"]);
     assert_eq!(scene.faults[0].times, Some(1));
 }
 
@@ -156,6 +158,11 @@ fn every_mistake_is_one_sentence_with_its_line_and_a_hint() {
             5,
             "`fog`, which is no layer",
         ),
+        (
+            "frames = \"1-10\"\nassets = [\n\"a\",\n\"\"]",
+            4,
+            "\"\" is no asset",
+        ),
         ("frames = ", 1, ""),
     ] {
         let (at, what, hint) = wrong(text);
@@ -197,6 +204,7 @@ fn the_examples_are_right_scenes() {
         ("quickstart.stub.toml", 1, 0),
         ("layers.stub.toml", 4, 0),
         ("faulty.stub.toml", 1, 6),
+        ("assets.stub.toml", 1, 0),
     ] {
         let scene = Scene::read(&examples.join(name)).expect(name);
         assert_eq!(

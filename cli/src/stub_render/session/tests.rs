@@ -37,6 +37,7 @@ fn renderer(text: &str) -> Renderer {
         scene: Scene::parse(text, Path::new("t.stub.toml")).expect("a right scene"),
         host: String::new(),
         style: ExrStyle::default(),
+        assets: 0,
     }
 }
 

@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 
+use super::standing::{Held, Presence};
 use super::{
     End, Failure, HostState, JobState, SlotState, TaskPhase, TaskState, VERDICT_LOST, WARNINGS_MAX,
     seconds,
@@ -29,11 +30,54 @@ impl JobState {
             Event::HostUp { host, slots } => {
                 let host = self.host(host);
                 host.slots = *slots;
-                host.is_up = true;
+                host.turn(Presence::Up);
+                host.held.waiting.clear();
             }
             Event::HostLost { host, .. } => {
-                self.host(host).is_up = false;
+                self.host(host).turn(Presence::Lost);
                 self.free_slots(at, Some(host));
+            }
+            Event::HostSilent { host, .. } => self.host(host).fall_silent(),
+            Event::HostHeard { host, .. } => self.host(host).turn(Presence::Up),
+            Event::HostClosed { host, why } => self.host(host).held.closed = Some(why.clone()),
+            Event::HostOpened { host } => self.host(host).held.closed = None,
+            Event::SlotWaiting {
+                host,
+                slot,
+                holders,
+            } => {
+                let waiting = &mut self.host(host).held.waiting;
+                waiting.insert(*slot, holders.clone());
+            }
+            Event::SlotLeased { host, slot } => {
+                self.host(host).held.waiting.remove(slot);
+            }
+            Event::Staged {
+                host,
+                bytes_sent,
+                seconds,
+                ..
+            } => {
+                let host = self.host(host);
+                host.stagings += 1;
+                host.staged_bytes = host.staged_bytes.saturating_add(*bytes_sent);
+                host.staged_s += at_least_0(*seconds);
+            }
+            Event::HostJoined { host, slots } => {
+                self.slots = self.slots.saturating_add(*slots);
+                let host = self.host(host);
+                host.slots = *slots;
+                host.turn(Presence::Unheard);
+                host.held = Held::default();
+            }
+            Event::HostDrained { host } => {
+                self.free_slots(at, Some(host));
+                let state = self.host(host);
+                // Told twice, it is gone once.
+                let is_drained = state.presence == Presence::Drained;
+                let slots = if is_drained { 0 } else { state.slots };
+                state.turn(Presence::Drained);
+                self.slots = self.slots.saturating_sub(slots);
             }
             Event::SegmentSent {
                 segment,
@@ -143,7 +187,8 @@ impl JobState {
         self.free_slots(last, None);
         self.beside.clear();
         for host in self.hosts.values_mut() {
-            host.is_up = false;
+            host.turn(Presence::Unheard);
+            host.held = Held::default();
         }
         if self.given_up > 0 {
             for task in self.tasks.values_mut() {

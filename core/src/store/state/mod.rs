@@ -5,12 +5,15 @@
 //! are those of the tasks, and no number is negative or not finite.
 
 mod fold;
+mod standing;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::standing::Standing;
+use self::standing::{Held, Presence};
 use crate::event::{CommittedFile, JobEnd, Stamped};
 
 /// Verdict of a `TaskFailed` that takes a `TaskDone` back: the file never got its final name.
@@ -152,8 +155,6 @@ pub struct Failure {
 pub struct HostState {
     /// Its slots, as its worker last said.
     pub slots: u32,
-    /// Whether its worker is there.
-    pub is_up: bool,
     /// Tasks whose committed file it rendered.
     pub tasks: u32,
     /// Seconds in which its slots had a segment, those that still have one not counted: see
@@ -174,6 +175,14 @@ pub struct HostState {
     pub predicted: u32,
     /// Seconds that its loads were expected to take, those that nobody expected not counted.
     pub predicted_load_s: f64,
+    /// How often the scene and what it needs were brought to it.
+    pub stagings: u32,
+    /// Bytes that were sent for that.
+    pub staged_bytes: u64,
+    /// Seconds that it took.
+    pub staged_s: f64,
+    presence: Presence,
+    held: Held,
 }
 
 /// What is going on in a slot.

@@ -294,6 +294,95 @@ fn a_lost_host_frees_its_slots() {
 }
 
 #[test]
+fn a_host_is_one_word() {
+    let local = || "local".to_owned();
+    let up = || Event::HostUp {
+        host: local(),
+        slots: 2,
+    };
+    let silent = || Event::HostSilent {
+        host: local(),
+        why: "no answer".to_owned(),
+    };
+    let heard = || Event::HostHeard {
+        host: local(),
+        silent_s: 12.0,
+    };
+    let closed = || Event::HostClosed {
+        host: local(),
+        why: "its disk is full".to_owned(),
+    };
+    let waiting = || Event::SlotWaiting {
+        host: local(),
+        slot: 0,
+        holders: vec!["anna (job x)".to_owned()],
+    };
+    let leased = || Event::SlotLeased {
+        host: local(),
+        slot: 0,
+    };
+    let lost = || Event::HostLost {
+        host: local(),
+        why: String::new(),
+    };
+    let drained = || Event::HostDrained { host: local() };
+    let opened = || Event::HostOpened { host: local() };
+    let joined = || Event::HostJoined {
+        host: local(),
+        slots: 2,
+    };
+    let word = |events: &[Event]| {
+        let events: Vec<_> = events.iter().map(|event| (1, event.clone())).collect();
+        fold(&events).standing("local").map(Standing::as_str)
+    };
+    assert_eq!(word(&[started(1, 0)]), None);
+    assert_eq!(word(&[joined()]), Some("starting"));
+    assert_eq!(word(&[up()]), Some("up"));
+    assert_eq!(word(&[up(), silent()]), Some("silent"));
+    assert_eq!(word(&[up(), silent(), heard()]), Some("up"));
+    assert_eq!(word(&[up(), silent(), lost()]), Some("lost"));
+    assert_eq!(word(&[up(), lost(), silent()]), Some("lost"));
+    assert_eq!(word(&[up(), waiting()]), Some("waiting"));
+    assert_eq!(word(&[up(), waiting(), leased()]), Some("up"));
+    assert_eq!(word(&[up(), waiting(), lost(), up()]), Some("up"));
+    // The other slot works.
+    assert_eq!(word(&[up(), waiting(), sent(1, 1, &["all:1"])]), Some("up"));
+    assert_eq!(word(&[up(), closed()]), Some("closed"));
+    assert_eq!(word(&[up(), closed(), waiting(), silent()]), Some("silent"));
+    assert_eq!(word(&[up(), closed(), opened()]), Some("up"));
+    assert_eq!(word(&[up(), closed(), drained()]), Some("drained"));
+    assert_eq!(word(&[up(), closed(), started(1, 0), up()]), Some("up"));
+}
+
+#[test]
+fn hosts_come_to_a_running_job_and_go() {
+    let host = || "late".to_owned();
+    let joined = Event::HostJoined {
+        host: host(),
+        slots: 3,
+    };
+    let drained = || Event::HostDrained { host: host() };
+    let staged = Event::Staged {
+        host: host(),
+        files: 2,
+        bytes: 100,
+        bytes_sent: 40,
+        seconds: 0.5,
+    };
+    let state = fold(&[(0, started(1, 0)), (1, joined.clone()), (2, staged)]);
+    let before = state.slots();
+    let late = &state.hosts()["late"];
+    assert_eq!((late.stagings, late.staged_bytes), (1, 40));
+    let state = fold(&[
+        (0, started(1, 0)),
+        (1, joined),
+        (2, drained()),
+        (3, drained()),
+    ]);
+    assert_eq!(state.slots() + 3, before);
+}
+
+#[test]
 fn what_was_expected_is_summed_by_host() {
     let mut cold = sent(1, 0, &["all:1", "all:2"]);
     let mut first = done(1, 0, "all:1", 1);
@@ -335,6 +424,17 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => (0u32..5, 0u32..5).prop_map(|(tasks, skipped)| started(tasks, skipped)),
         1 => host().prop_map(|host| Event::HostUp { host, slots: 2 }),
         1 => host().prop_map(|host| Event::HostLost { host, why: String::new() }),
+        1 => host().prop_map(|host| Event::HostSilent { host, why: String::new() }),
+        1 => (host(), float()).prop_map(|(host, silent_s)| Event::HostHeard { host, silent_s }),
+        1 => host().prop_map(|host| Event::HostClosed { host, why: String::new() }),
+        1 => host().prop_map(|host| Event::HostOpened { host }),
+        1 => (host(), 0u32..2).prop_map(|(host, slot)| Event::SlotWaiting { host, slot, holders: Vec::new() }),
+        1 => (host(), 0u32..2).prop_map(|(host, slot)| Event::SlotLeased { host, slot }),
+        1 => (host(), float()).prop_map(|(host, seconds)| Event::Staged {
+            host, files: 1, bytes: 2, bytes_sent: u64::MAX, seconds,
+        }),
+        1 => host().prop_map(|host| Event::HostJoined { host, slots: 2 }),
+        1 => host().prop_map(|host| Event::HostDrained { host }),
         3 => (0u64..6, host(), 0u32..2, prop::collection::vec(task(), 0..3), float())
             .prop_map(|(segment, host, slot, tasks, load_s)| Event::SegmentSent {
                 segment, host, slot, tasks, why: None, load_s: Some(load_s), end_s: None,
@@ -404,7 +504,9 @@ fn assert_valid(state: &JobState) {
             host.render_s,
             host.predicted_s,
             host.predicted_load_s,
+            host.staged_s,
         ] {
+            assert!(state.standing(name).is_some());
             assert!(number.is_finite() && number >= 0.0, "{name}: {number}");
         }
     }

@@ -136,6 +136,12 @@ impl Decoder {
         self.bytes.len() - self.start
     }
 
+    /// What was pushed and not given out, for whoever reads on from here.
+    #[must_use]
+    pub fn into_rest(mut self) -> Vec<u8> {
+        self.bytes.split_off(self.start)
+    }
+
     /// Where the next payload lies, once it and its newline are there.
     fn payload(&self) -> Result<Option<std::ops::Range<usize>>, DecodeError> {
         let rest = &self.bytes[self.start..];

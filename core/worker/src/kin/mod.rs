@@ -13,7 +13,8 @@ mod adopted;
 mod process;
 mod sweep;
 
-pub(crate) use process::timespec;
+pub(crate) use process::{born, timespec};
+pub(crate) use sweep::sweep_host;
 pub use sweep::{sweep_job, sweep_tagged};
 
 use std::collections::{BTreeMap, BTreeSet};

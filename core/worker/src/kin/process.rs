@@ -84,6 +84,12 @@ pub(super) fn all() -> Vec<Process> {
         .collect()
 }
 
+/// When the process of this number started, in clock ticks since boot; `None` when it has ended.
+pub(crate) fn born(number: i32) -> Option<u64> {
+    let process = Process::read(Pid::from_raw(number)?)?;
+    (!process.zombie).then_some(process.key.started)
+}
+
 /// The environment a process was started with; empty when it is a zombie or another user's.
 pub(super) fn environment(key: ProcessKey) -> Vec<u8> {
     fs::read(format!("/proc/{}/environ", key.number)).unwrap_or_default()

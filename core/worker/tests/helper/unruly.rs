@@ -5,7 +5,8 @@
 //! sleeps); `leave-quiet` (the same, with its output closed); `helper` (a child in the same
 //! group that holds the output and sleeps); `say TEXT`; `flood BYTES`; `exit CODE`; `hang`;
 //! `eat` (read standard input to its end); `echo` (the same, printing each line); `close` (close
-//! its output); `control WORKER FILE` (a controller: start the worker, say what the file holds).
+//! its output); `control WORKER FILE` (a controller: start the worker, say what the file holds);
+//! `knock SOCKET FILE` (say there what the file holds, and print all that is answered).
 
 #![allow(
     clippy::zombie_processes,
@@ -13,6 +14,7 @@
 )]
 
 use std::io::{BufRead, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode, Stdio};
 
 fn main() -> ExitCode {
@@ -60,6 +62,15 @@ fn main() -> ExitCode {
                 let mut stdin = worker.stdin.take().expect("piped");
                 stdin.write_all(&said).expect("the worker reads");
                 hang();
+            }
+            "knock" => {
+                let socket = args.next().expect("a socket");
+                let said = std::fs::read(args.next().expect("a file")).expect("the file");
+                let mut socket = UnixStream::connect(socket).expect("a listener");
+                writeln!(stdout, "knocked").expect("a reader");
+                // Refused at the door, it may be closed before anything is said.
+                let _ = socket.write_all(&said);
+                let _ = std::io::copy(&mut socket, &mut stdout);
             }
             "exit" => {
                 let code: u8 = args.next().expect("a code").parse().expect("a code");
