@@ -129,6 +129,8 @@ pub struct Farm {
 
     now: Time,
     next_segment: SegmentId,
+    /// Whether a host ever fell silent: in most jobs none does, and every event would look.
+    knows_silence: bool,
     /// No send before this.
     send_after: Time,
     licence: Licence,
@@ -224,6 +226,7 @@ impl Farm {
             loading: 0,
             now: Time::ZERO,
             next_segment: job.first_segment(),
+            knows_silence: false,
             send_after: Time::ZERO,
             licence: Licence::default(),
             mode: Mode::Running,

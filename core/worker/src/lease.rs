@@ -320,7 +320,8 @@ impl Desk {
                 Ok(Seen::Held(record)) => {
                     view.usable += 1;
                     // One that was taken a moment ago may not be written yet.
-                    let holder = record.map_or_else(|| trouble(String::new()), |it| it.holder);
+                    let unnamed = || trouble("somebody who left no name".to_owned());
+                    let holder = record.map_or_else(unnamed, |it| it.holder);
                     view.count_held(&holder);
                     view.holders.push(holder);
                 }
@@ -437,7 +438,8 @@ impl Desk {
     }
 }
 
-/// What stands in a list of holders where there is nobody to name: why a slot cannot be had.
+/// What stands in a list of holders where there is nobody to name: instead of a job, and with no process,
+/// why a slot cannot be had.
 fn trouble(why: String) -> Holder {
     Holder {
         user: String::new(),

@@ -306,7 +306,8 @@ pub struct WorkerHello {
     pub received: u64,
 }
 
-/// Who holds a slot of a machine, or waits for one.
+/// Who holds a slot of a machine, or waits for one. With process id 0 it is nobody: then `job` is a
+/// sentence that says why a slot cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Holder {
     /// The user.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 
 use super::explain::Standing;
-use super::slots::{Segment, Stage, Work};
+use super::slots::{Presence, Segment, Stage, Work};
 use super::tasks::{PHASES, Phase};
 use super::{Farm, Mode};
 use crate::ids::{SlotId, TaskId};
@@ -298,6 +298,11 @@ impl Farm {
 
     fn check_sets(&self) -> Result<(), Broken> {
         for (index, host) in self.hosts.iter().enumerate() {
+            let silent = host.presence == Presence::Silent;
+            hold!(
+                self.knows_silence || !silent,
+                "host {index} is silent, and no host ever was"
+            );
             let open = host.slots().filter(|slot| self.is_open(*slot)).count();
             hold!(
                 open == host.open as usize,
@@ -371,7 +376,7 @@ impl Farm {
 mod tests {
     //! A check that never fails would prove nothing: each kind of damage must be seen.
 
-    use super::super::slots::{Cutting, Presence};
+    use super::super::slots::Cutting;
     use super::*;
     use crate::event::Event;
     use crate::frames::Frame;
@@ -446,6 +451,7 @@ mod tests {
                 answers: 1,
             });
             farm.hosts[1].presence = Presence::Silent;
+            farm.knows_silence = true;
         });
         assert!(hushed.contains("silent"), "{hushed}");
         let forgotten = seen(|farm| farm.deadlines.clear());

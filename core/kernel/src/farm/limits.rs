@@ -8,7 +8,7 @@
 //! them runs.
 
 use super::Farm;
-use super::slots::{Presence, Stage};
+use super::slots::Stage;
 use crate::event::StopReason;
 use crate::ids::{SlotId, TaskId};
 use crate::time::{Span, Time};
@@ -51,19 +51,13 @@ impl Farm {
     /// When the segment on this slot has been at its present stage for too long. Of a silent host
     /// nobody can tell, and after a silence the time counts anew.
     pub(super) fn due(&self, slot: SlotId) -> Option<Time> {
-        let host = &self.hosts[self.slots[slot.index()].host.index()];
-        if host.presence == Presence::Silent {
-            return None;
-        }
-        let heard = host.silence_turned;
         let segment = self.slots[slot.index()].segment()?;
-        match segment.stage {
-            Stage::Sent { .. } => Some(segment.sent.max(heard) + self.load_limit()),
-            Stage::Between { since } => Some(since.max(heard) + self.load_limit()),
-            Stage::Rendering { task, since } => self
-                .task_limit(task, slot)
-                .map(|limit| since.max(heard) + limit),
-        }
+        let (since, limit) = match segment.stage {
+            Stage::Sent { .. } => (segment.sent, self.load_limit()),
+            Stage::Between { since } => (since, self.load_limit()),
+            Stage::Rendering { task, since } => (since, self.task_limit(task, slot)?),
+        };
+        Some(self.counts_from(slot, since)? + limit)
     }
 
     /// To be called whenever a segment's stage changes. An alarm that comes too soon does no harm,

@@ -22,6 +22,7 @@ impl Farm {
         }
         state.presence = Presence::Silent;
         state.silence_turned = self.now;
+        self.knows_silence = true;
         for slot in self.hosts[host.index()].slots() {
             self.stop_taking(slot);
             self.forsake_thief(slot);
@@ -64,13 +65,27 @@ impl Farm {
 
     pub(super) fn is_silent(&self, slot: SlotId) -> bool {
         let host = self.slots[slot.index()].host;
-        self.hosts[host.index()].presence == Presence::Silent
+        self.knows_silence && self.hosts[host.index()].presence == Presence::Silent
     }
 
     /// Until when it is known what a slot does: now, or when its host fell silent.
     pub(super) fn known_at(&self, slot: SlotId) -> Time {
+        if !self.knows_silence {
+            return self.now;
+        }
         let host = self.slots[slot.index()].host;
         self.hosts[host.index()].known_until(self.now)
+    }
+
+    /// Since when a limit of a slot counts that began to run then: after a silence anew. `None`
+    /// while its host is silent.
+    pub(super) fn counts_from(&self, slot: SlotId, since: Time) -> Option<Time> {
+        if !self.knows_silence {
+            return Some(since);
+        }
+        let host = &self.hosts[self.slots[slot.index()].host.index()];
+        let heard = host.presence != Presence::Silent;
+        heard.then(|| since.max(host.silence_turned))
     }
 
     /// Whether a slot's host was silent at some time since then: what passed meanwhile says nothing
