@@ -92,6 +92,13 @@ impl Outgoing {
         state.bye_at.is_some() && state.kept.is_empty()
     }
 
+    /// Nothing will be written any more: nothing need be kept.
+    fn close(&self) {
+        let mut state = self.lock();
+        state.overflown = true;
+        state.kept = Kept::default();
+    }
+
     fn is_overflown(&self) -> bool {
         self.lock().overflown
     }
@@ -188,6 +195,7 @@ pub(super) async fn run(
         }
         talk.tell(LinkNews::Heard).await;
     };
+    talk.outgoing.close();
     talk.tell(LinkNews::Lost { why }).await;
 }
 
