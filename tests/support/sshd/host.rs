@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +11,8 @@ use std::time::Duration;
 
 use super::Setup;
 use super::ground::{Ground, run};
+use super::seen::{all_pids, children, descendants, kill, walk};
+use super::wires::Wires;
 use crate::support::{Ended, LONG, finish, poll, processes_with};
 
 /// A machine with an sshd.
@@ -25,12 +26,6 @@ pub struct Host {
     visible: Vec<PathBuf>,
     /// The sshd, or who keeps the namespace that it is the first process of.
     child: Option<Child>,
-}
-
-struct Wires {
-    bridge: String,
-    netns: String,
-    veth: String,
 }
 
 impl Host {
@@ -451,41 +446,6 @@ impl Host {
     }
 }
 
-impl Wires {
-    /// A network namespace, and a link from it to the bridge.
-    fn lay(folder: &Path, bridge: &str, ip: Ipv4Addr, number: usize) -> Self {
-        // The bridge is ours alone, so what is named after it is too.
-        let place = bridge.trim_start_matches("fwb");
-        let netns = format!("fwn{place}-{number}");
-        let veth = format!("fwv{place}-{number}");
-        // For who takes the farm down.
-        fs::write(folder.join("netns"), &netns).expect("our own folder");
-        fs::write(folder.join("veth"), &veth).expect("our own folder");
-        // What an earlier farm of this name left when everything was killed.
-        let _ = run("ip", &["link", "del", &veth]);
-        let _ = run("ip", &["netns", "del", &netns]);
-        let address = format!("{ip}/24");
-        let steps: [&[&str]; 6] = [
-            &["netns", "add", &netns],
-            &[
-                "link", "add", &veth, "type", "veth", "peer", "name", "eth0", "netns", &netns,
-            ],
-            &["link", "set", &veth, "master", bridge, "up"],
-            &["-n", &netns, "addr", "add", &address, "dev", "eth0"],
-            &["-n", &netns, "link", "set", "lo", "up"],
-            &["-n", &netns, "link", "set", "eth0", "up"],
-        ];
-        for step in steps {
-            run("ip", step).expect("root makes networks");
-        }
-        Self {
-            bridge: bridge.to_owned(),
-            netns,
-            veth,
-        }
-    }
-}
-
 pub(super) fn keygen(path: &Path) {
     let path = path.display().to_string();
     let words = ["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", &path];
@@ -509,56 +469,4 @@ fn free_port() -> SocketAddr {
     listener
         .local_addr()
         .expect("a bound socket has an address")
-}
-
-fn all_pids() -> impl Iterator<Item = u32> {
-    let entries = fs::read_dir("/proc").expect("Linux").flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
-fn children(pid: u32) -> Vec<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect()
-}
-
-fn descendants(pid: u32) -> Vec<u32> {
-    let mut found = children(pid);
-    let mut next = 0;
-    while let Some(pid) = found.get(next).copied() {
-        found.extend(children(pid));
-        next += 1;
-    }
-    found
-}
-
-fn kill(pid: u32) {
-    let pid = i32::try_from(pid)
-        .ok()
-        .and_then(rustix::process::Pid::from_raw);
-    if let Some(pid) = pid {
-        // It may have ended by itself meanwhile.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-    }
-}
-
-/// Regular files below a folder, by device and inode.
-fn walk(folder: &Path, files: &mut BTreeMap<(u32, u32, u64), String>) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let Ok(about) = entry.metadata() else {
-            continue;
-        };
-        if about.is_dir() {
-            walk(&entry.path(), files);
-        } else if about.is_file() {
-            let device = about.dev();
-            let key = (
-                rustix::fs::major(device),
-                rustix::fs::minor(device),
-                about.ino(),
-            );
-            files.insert(key, entry.path().display().to_string());
-        }
-    }
 }

@@ -12,6 +12,8 @@
 
 mod ground;
 mod host;
+mod seen;
+mod wires;
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
