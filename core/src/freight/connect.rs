@@ -8,8 +8,8 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::time::timeout;
 
 use super::FreightSpec;
-use crate::link::{Launched, StderrTail, launch};
 use super::pace::WINDOW_BYTES_FIRST;
+use crate::link::{Launched, StderrTail, launch};
 
 /// Size that a pipe is given, so that a write is not cut into small pieces.
 const PIPE_BYTES: usize = 1 << 20;
