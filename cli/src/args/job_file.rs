@@ -107,6 +107,14 @@ fn fill(
         .map(|(key, value)| format!("{key}={value}"));
     args.set = written.chain(std::mem::take(&mut args.set)).collect();
 
+    // Like the other paths of a file they count from its folder, so they are settled here; what
+    // was typed counts from where it was typed.
+    let assets = table.words("asset")?.unwrap_or_default();
+    let written = assets
+        .iter()
+        .map(|asset| beside(file, asset).to_string_lossy().into_owned());
+    args.asset = written.chain(std::mem::take(&mut args.asset)).collect();
+
     let folders = table.words("adapter-path")?.unwrap_or_default();
     common
         .adapter_path

@@ -375,11 +375,16 @@ pub(crate) struct JobArgs {
     /// Set a renderer's setting; may be given more than once.
     #[arg(long = "set", value_name = "KEY=VALUE", help_heading = "Renderer")]
     pub(crate) set: Vec<String>,
+    /// Bring these files, too, to hosts that do not share ours; may be given more than once. What
+    /// the adapter says the scene refers to goes by itself. A folder means all below it, e.g.
+    /// 'tex/**/*.tx'.
+    #[arg(long, value_name = "GLOB", help_heading = "Hosts")]
+    pub(crate) asset: Vec<String>,
 }
 
 impl JobArgs {
     /// A resumed job brings all of these with it.
-    const NOT_WITH_RESUME: [&'static str; 28] = [
+    const NOT_WITH_RESUME: [&'static str; 29] = [
         "scene",
         "job",
         "frames",
@@ -408,6 +413,7 @@ impl JobArgs {
         "memory",
         "adapter",
         "set",
+        "asset",
     ];
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use framewright_core::freight::{check_pattern, glob_escaped};
 use framewright_core::policy::{POLICIES, Policy, PolicyError};
 use framewright_core::quantity::{
     Bytes, QuantityError, parse_duration, parse_segment_size, parse_share,
@@ -52,7 +53,6 @@ pub(crate) fn settle(
     }
     let Chosen { hosts, limits } = hosts::choose(args, around)?;
     let request = Request {
-        assets: Vec::new(),
         scene,
         adapter: args.adapter.clone(),
         adapter_path: adapter_path
@@ -101,6 +101,11 @@ pub(crate) fn settle(
         keep_going: !args.fail_fast,
         note: args.note.as_deref().map(note).transpose()?,
         history: !args.no_history,
+        assets: args
+            .asset
+            .iter()
+            .map(|asset| asset_pattern(asset, around))
+            .collect::<Result<_, _>>()?,
     };
     let warnings = Vec::from_iter(without_effect(request.policy, request.segment));
     Ok(Settled { request, warnings })
@@ -323,6 +328,35 @@ fn settings(typed: &[String]) -> Result<BTreeMap<String, String>, Presentable> {
         }
     }
     Ok(settings)
+}
+
+/// A pattern of files to stage, absolute. Matching nothing, or being none, is refused now; what it
+/// matches is looked for again when the job starts.
+fn asset_pattern(typed: &str, around: &Surroundings) -> Result<String, Presentable> {
+    if typed.is_empty() {
+        return Err(
+            Presentable::usage("--asset is empty").hint("name a file, a folder or a pattern")
+        );
+    }
+    let absolute = if typed.starts_with('/') {
+        typed.to_owned()
+    } else {
+        utf8(&around.working_folder, "the current folder")?;
+        let folder = around.working_folder.to_string_lossy();
+        // The folder's own name is no pattern, whatever it contains.
+        let literal = around.working_folder.join(typed);
+        if literal.exists() {
+            literal.to_string_lossy().into_owned()
+        } else {
+            format!("{}/{typed}", glob_escaped(&folder))
+        }
+    };
+    check_pattern(&absolute).map_err(|error| {
+        Presentable::usage(printable(&error.to_string()).into_owned()).hint(
+            "patterns count from the current folder; quote them, so that the shell leaves them alone",
+        )
+    })?;
+    Ok(absolute)
 }
 
 fn note(text: &str) -> Result<String, Presentable> {

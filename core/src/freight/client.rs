@@ -24,8 +24,6 @@ use super::{Fetch, FetchToken, FreightNews, FreightSpec, FromFreight, Package};
 /// Pauses between tries: the first, and the longest.
 const BACK_OFF_FIRST: Duration = Duration::from_millis(200);
 const BACK_OFF_MAX: Duration = Duration::from_secs(15);
-/// A connection that lived so long was a good one: the next pause is short again.
-const GOOD_AFTER: Duration = Duration::from_secs(10);
 /// How long a disk here may take for what has already come, before a new connection is made.
 const FLUSH_MAX: Duration = Duration::from_secs(60);
 
@@ -157,11 +155,10 @@ async fn serve(spec: &FreightSpec, owner: &Owner, orders: mpsc::UnboundedReceive
                 told.clear();
                 let cache_root = connected.welcome.cache_root.clone();
                 owner.tell(FreightNews::Reached { cache_root }).await;
-                let begun = Instant::now();
                 match session::run(spec, owner, &mut tasks, connected).await {
                     End::Dropped => return,
-                    End::Lost { why } => {
-                        if begun.elapsed() > GOOD_AFTER {
+                    End::Lost { why, useful } => {
+                        if useful {
                             pause = BACK_OFF_FIRST;
                         }
                         why

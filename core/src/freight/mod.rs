@@ -24,6 +24,7 @@ mod connect;
 mod fetching;
 pub mod hashes;
 mod load;
+mod measure;
 mod pace;
 pub mod package;
 mod session;
@@ -42,7 +43,8 @@ use crate::link::Launcher;
 
 pub use framewright_worker::freight::message::Blob;
 pub use hashes::HashCache;
-pub use package::{Gathered, Package, PackageError, Packed, Wishes};
+pub use measure::{Throughput, measure};
+pub use package::{Gathered, Package, PackageError, Packed, Wishes, check_pattern, glob_escaped};
 
 /// How a host's depot is reached.
 #[derive(Clone, Debug)]

@@ -275,6 +275,20 @@ fn is_missing(error: &io::Error) -> bool {
     )
 }
 
+/// Whether a pattern (`--asset`, absolute) matches anything now.
+///
+/// # Errors
+/// When it is no pattern, or matches nothing.
+pub fn check_pattern(pattern: &str) -> Result<(), PackageError> {
+    matches(pattern).map(drop)
+}
+
+/// Text that as a pattern means itself.
+#[must_use]
+pub fn glob_escaped(text: &str) -> String {
+    glob::Pattern::escape(text)
+}
+
 /// What a pattern means: the file or folder of that very name, else what it matches.
 fn matches(pattern: &str) -> Result<Vec<PathBuf>, PackageError> {
     let literal = Path::new(pattern);

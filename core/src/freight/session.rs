@@ -33,6 +33,8 @@ pub(super) enum End {
     Dropped,
     Lost {
         why: String,
+        /// Whether anything was moved: then the next try need not wait long.
+        useful: bool,
     },
 }
 
@@ -54,6 +56,7 @@ struct Session<'a> {
     left_payload: u64,
     removing: BTreeMap<AskId, String>,
     pinged: Instant,
+    useful: bool,
 }
 
 /// Serves a connection until it ends. What was not finished is in `tasks`.
@@ -85,6 +88,7 @@ pub(super) async fn run(
         left_payload: 0,
         removing: BTreeMap::new(),
         pinged: Instant::now(),
+        useful: false,
     };
     session.say(&ToDepot::Ping { number: FIRST_PING });
     let heartbeat = spec.heartbeat;
@@ -161,11 +165,12 @@ pub(super) async fn run(
             }
         }
     };
+    let useful = session.useful;
     let removing = std::mem::take(&mut session.removing);
     tasks.removes.extend(removing.into_values());
     tasks.cut().await;
     end(&mut child).await;
-    End::Lost { why }
+    End::Lost { why, useful }
 }
 
 /// The next parcel of whatever is staged; never, where nothing is.
@@ -317,6 +322,7 @@ impl Session<'_> {
                 None
             }
             FromDepot::Ack { taken } => {
+                self.useful = true;
                 self.pace.acked(Instant::now().into_std(), taken);
                 let mut plain = 0;
                 while let Some((_, bytes)) = self.left.pop_front_if(|(count, _)| *count <= taken) {
@@ -328,6 +334,7 @@ impl Session<'_> {
                 None
             }
             FromDepot::Data { read, data } => {
+                self.useful = true;
                 self.tasks.fetching.data(read, data);
                 None
             }
