@@ -65,6 +65,7 @@ async fn door_is_killed_and_the_run_goes_on() {
         fence: 1,
         lost_after: PATIENCE,
         leased: false,
+        vitals: false,
         heartbeat: Duration::from_millis(200),
         deadline: Duration::from_secs(30),
     };

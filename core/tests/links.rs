@@ -56,6 +56,7 @@ impl Host {
             fence: 1,
             lost_after: PATIENCE,
             leased: false,
+            vitals: false,
             heartbeat: Duration::from_millis(100),
             deadline: Duration::from_secs(30),
         }

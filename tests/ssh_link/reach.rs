@@ -85,6 +85,7 @@ async fn one(asked: Asked) -> Result<WorkerHello, LinkError> {
         fence: 0,
         lost_after: Duration::ZERO,
         leased: false,
+        vitals: false,
         heartbeat: Duration::from_secs(1),
         deadline: asked.deadline,
     };

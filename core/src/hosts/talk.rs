@@ -71,6 +71,7 @@ impl Talk {
         // It looks and goes: what is cut in the middle is looked at again.
         spec.grace = Duration::ZERO;
         spec.deadline = deadline;
+        spec.vitals = true;
         link::open(spec, LinkLife(0), news);
         let link = loop {
             match from_link.recv().await.map(|from| from.news) {

@@ -46,6 +46,8 @@ pub struct LinkSpec {
     pub lost_after: Duration,
     /// Whether slots are leased from the machine.
     pub leased: bool,
+    /// Whether the worker says how its machine is.
+    pub vitals: bool,
     /// How often each side says something.
     pub heartbeat: Duration,
     /// Longest time until the worker has answered the hello.
@@ -242,6 +244,7 @@ fn hello(spec: &LinkSpec, received: u64) -> Result<Vec<u8>, LinkError> {
         fence: spec.fence,
         received,
         leased: spec.leased,
+        vitals: spec.vitals,
         heartbeat_ms: millis(spec.heartbeat),
     });
     let mut bytes = Vec::new();

@@ -234,6 +234,7 @@ impl Look {
         // Nothing of a look is worth going on with alone, nor waiting for others.
         spec.grace = Duration::ZERO;
         spec.leased = false;
+        spec.vitals = false;
         link::open(spec, LinkLife(0), news);
         let link = loop {
             match from_link.recv().await.map(|from| from.news) {

@@ -45,7 +45,11 @@ impl Lease {
         };
         let mut names: Vec<String> = told
             .iter()
-            .map(|holder| format!("{} (job {})", holder.user, holder.job))
+            .map(|holder| match holder.pid {
+                // No job has it; why it cannot be had is told in its place.
+                0 => holder.job.clone(),
+                _ => format!("{} (job {})", holder.user, holder.job),
+            })
             .collect();
         names.sort();
         names.dedup();

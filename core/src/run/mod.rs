@@ -130,6 +130,10 @@ pub(crate) fn link_spec(around: &Surroundings, host: &HostEntry, scratch_root: S
         lost_after: Duration::from_secs_f64(host.lost_after_s),
         fence: 0,
         leased: host.leased,
+        vitals: host.grace_s > 0.0
+            || host.leased
+            || host.available.is_some()
+            || host.load_max.is_some(),
         heartbeat: around.heartbeat,
         deadline: around.link_deadline,
     }

@@ -192,6 +192,7 @@ impl Link {
             fence: 0,
             received: 0,
             leased: false,
+            vitals: false,
         }));
         link
     }

@@ -129,6 +129,8 @@ pub struct ControllerHello {
     pub received: u64,
     /// Whether the slots are shared with other jobs, and leased from the machine.
     pub leased: bool,
+    /// Whether the worker says how its machine is (`Vitals`).
+    pub vitals: bool,
     /// How often each side says something, at least.
     pub heartbeat_ms: u64,
 }

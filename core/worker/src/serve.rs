@@ -233,7 +233,7 @@ impl Worker {
             .map_err(setup("start the thread for leases"))?
             .map(Arc::new);
         let look = || Monitor::start(outbox, scratch_root);
-        let monitor = (hello.leased || hello.grace_ms > 0).then(look).transpose();
+        let monitor = hello.vitals.then(look).transpose();
         let monitor = monitor.map_err(setup("start the threads for vitals"))?;
         let own: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
         let executable = std::env::current_exe().unwrap_or_default();

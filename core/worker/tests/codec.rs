@@ -46,17 +46,18 @@ fn hello() -> impl Strategy<Value = ControllerHello> {
     (
         (text(), text(), text(), text()),
         (any::<u32>(), any::<u64>(), any::<u64>()),
-        (any::<u64>(), any::<u64>(), any::<bool>()),
+        (any::<u64>(), any::<u64>(), any::<bool>(), any::<bool>()),
     )
         .prop_map(
             |(
                 (build, job, host, scratch_root),
                 (slots, grace_ms, heartbeat_ms),
-                (fence, received, leased),
+                (fence, received, leased, vitals),
             )| ControllerHello {
                 fence,
                 received,
                 leased,
+                vitals,
                 build,
                 job,
                 host,

@@ -75,6 +75,7 @@ fn leased(worker: std::process::Child, job: &str, slots: u32) -> Controller {
     Controller::of(worker, slots, |hello| {
         hello.job = job.to_owned();
         hello.leased = true;
+        hello.vitals = true;
     })
 }
 

@@ -198,6 +198,7 @@ async fn open(entry: &HostEntry) -> (f64, Box<Link>, mpsc::Receiver<link::FromLi
         fence: 0,
         lost_after: Duration::ZERO,
         leased: false,
+        vitals: false,
         heartbeat: Duration::from_secs(1),
         deadline: LONG,
     };

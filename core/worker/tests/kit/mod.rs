@@ -39,6 +39,7 @@ pub fn hello(slots: u32, scratch_root: &Path) -> ControllerHello {
         fence: 0,
         received: 0,
         leased: false,
+        vitals: false,
     }
 }
 
