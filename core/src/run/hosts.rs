@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use framewright_kernel::event::Event as FarmEvent;
+use framewright_kernel::hosts::Bytes;
 use framewright_kernel::ids::{HostId, SlotId};
 use framewright_worker::message::{FromWorker, RequestId, ToWorker};
 use tokio::sync::mpsc;
@@ -290,6 +291,11 @@ impl Controller<'_> {
         at.state = HostState::Up { link, program };
         at.ground = Some(ground);
         let (name, slots) = (at.name.clone(), at.slots);
+        if let Some(link) = self.host(host).link() {
+            let memory = Bytes(link.hello.memory_bytes);
+            let now = self.now();
+            self.farm.know_memory(now, host, memory);
+        }
         self.emit(Event::HostUp { host: name, slots });
         self.tell(&FarmEvent::HostUp { host });
         self.want_slots(host);
