@@ -53,6 +53,9 @@ pub(super) struct Host {
     pub heard_again: Option<Instant>,
     /// What carries files to and from it.
     pub freight: Option<Freight>,
+    /// Why it was lost or not reached, as people were told last; they are not told again of a host
+    /// that has not answered since.
+    pub told: Option<String>,
     /// Whether people were told that its clock is off.
     pub clock_told: bool,
 }
@@ -96,6 +99,7 @@ impl Host {
             silent_since: None,
             heard_again: None,
             freight: None,
+            told: None,
             clock_told: false,
             entry,
         }
@@ -289,6 +293,7 @@ impl Controller<'_> {
     ) {
         let at = self.host_mut(host);
         at.state = HostState::Up { link, program };
+        at.told = None;
         at.ground = Some(ground);
         let (name, slots) = (at.name.clone(), at.slots);
         if let Some(link) = self.host(host).link() {
@@ -348,6 +353,10 @@ impl Controller<'_> {
     fn emit_lost(&mut self, host: HostId, why: &str) {
         let name = self.host(host).name.clone();
         let why = without_host(&name, why);
+        if self.host_mut(host).told.as_ref() == Some(&why) {
+            return;
+        }
+        self.host_mut(host).told = Some(why.clone());
         self.emit(Event::HostLost { host: name, why });
     }
 
