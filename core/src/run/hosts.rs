@@ -29,8 +29,9 @@ const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// which nothing but the worker itself can keep from working, or the last one that there is. Others
 /// are tried for as long as the job has anything to do.
 const RECONNECTS_MAX: u32 = 6;
-/// How long workers may take to end what they have and say so.
-const CLOSE_MAX: Duration = Duration::from_secs(15);
+/// How long workers may take to end what they have and say so: also one whose connection is found to
+/// be dead only now, and which has to be found again for it.
+const CLOSE_MAX: Duration = Duration::from_secs(25);
 
 /// A host.
 #[derive(Debug)]
