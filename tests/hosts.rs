@@ -304,6 +304,86 @@ fn only_a_running_job_takes_or_gives_up_hosts() {
         .expect_code(2);
 }
 
+#[test]
+fn a_running_job_takes_a_host_and_lets_another_go() {
+    let desk = Desk::new();
+    let lines = "frames = \"1-400\"\nframe = \"200ms\"\noutput = \"none\"\n";
+    let scene = small_scene(&desk, "a", lines);
+    let host = |name| format!("[[host]]\nname = \"{name}\"\nlink = \"local\"\n");
+    desk.file("farm.toml", host("node01") + &host("node02"));
+    let log = desk.work().join("events.jsonl");
+    let running = desk.start([
+        "render",
+        &scene,
+        "--host",
+        "node01",
+        "--events",
+        "events.jsonl",
+    ]);
+    let begun = wait_for_event(&log, "job", |event| event["event"] == "job-started");
+    let job = begun["job"].as_str().expect("an id").to_owned();
+    let on = |host: &'static str| {
+        move |event: &Value| event["event"] == "task-done" && event["host"] == host
+    };
+    wait_for_event(&log, "frame of node01", on("node01"));
+
+    let last = desk.run(["hosts", "drain", &job, "node01"]).expect_code(2);
+    assert!(last.stderr.contains("refuses: node01: "), "{}", last.stderr);
+    let added = desk.run(["hosts", "add", &job, "--host", "node02", "--format", "json"]);
+    let added = added.expect_code(0).json();
+    assert_eq!(
+        (&added["job"], &added["hosts"][0]["done"]),
+        (&begun["job"], &true.into())
+    );
+    wait_for_event(&log, "frame of node02", on("node02"));
+    let twice = desk
+        .run(["hosts", "add", &job, "--host", "node02"])
+        .expect_code(2);
+    assert!(
+        twice.stderr.contains("refuses: node02: "),
+        "{}",
+        twice.stderr
+    );
+
+    desk.run(["hosts", "drain", &job, "node01"]).expect_code(0);
+    wait_for_event(&log, "end of node01", |event| {
+        event["event"] == "host-drained"
+    });
+    let status = desk
+        .run(["status", &job, "--format", "json"])
+        .expect_code(0)
+        .json();
+    let state = |name: &str| {
+        status["hosts"]
+            .as_array()
+            .and_then(|hosts| hosts.iter().find(|host| host["name"] == name))
+            .map(|host| host["state"].clone())
+    };
+    assert_eq!(state("node01"), Some("drained".into()));
+    assert_eq!(state("node02"), Some("up".into()));
+    end(running);
+}
+
+#[test]
+fn the_way_of_files_is_measured_where_files_may_travel() {
+    let desk = Desk::new();
+    desk.file(
+        "farm.toml",
+        "[[host]]\nname = \"here\"\nlink = \"local\"\n".to_owned() + &behind("there", ""),
+    );
+    let report = desk.run(["hosts", "check", "--adapter", "stub", "--format", "json"]);
+    let report = report.expect_code(0).json();
+    for way in ["send_bytes_s", "fetch_bytes_s"] {
+        let rate = host(&report, "here")[way].as_f64().expect("a number");
+        assert!(rate > 1e6, "{way}: {report:#}");
+        assert!(host(&report, "there")[way].is_null());
+    }
+    let ahead = host(&report, "here")["clock_ahead_s"]
+        .as_f64()
+        .expect("a number");
+    assert!(ahead.abs() < 1.0, "{report:#}");
+}
+
 fn end(running: support::Running) {
     running.signal(Signal::TERM);
     running.end(LONG).expect_code(143);

@@ -35,7 +35,14 @@ fn scene(desk: &Desk) {
 
 fn render(desk: &Desk, output: &str, more: &[&str]) -> Ended {
     let pattern = format!("{output}/####.png");
-    let mut words = vec!["render", "shot/shot.stub.toml", "-o", &pattern, "--format", "json"];
+    let mut words = vec![
+        "render",
+        "shot/shot.stub.toml",
+        "-o",
+        &pattern,
+        "--format",
+        "json",
+    ];
     words.extend(["--events", "events.jsonl", "--no-history"]);
     words.extend(more);
     desk.run(&words)
@@ -43,7 +50,9 @@ fn render(desk: &Desk, output: &str, more: &[&str]) -> Ended {
 
 fn events(desk: &Desk, kind: &str) -> Vec<Value> {
     let text = fs::read_to_string(desk.work().join("events.jsonl")).unwrap();
-    let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let all = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
     all.filter(|event| event["event"] == kind).collect()
 }
 

@@ -218,6 +218,9 @@ impl From<RenderError> for Presentable {
 pub(crate) fn host_problem_advice(problem: &Problem, host: &HostEntry) -> String {
     let name = &host.name;
     match problem {
+        Problem::Unreachable {
+            hint: Some(hint), ..
+        } => hint.clone(),
         Problem::Unreachable { is_silent, .. } => match &host.link {
             LinkKind::Ssh { address, options } => {
                 let mut words = vec!["ssh".to_owned()];
@@ -253,6 +256,9 @@ pub(crate) fn host_problem_advice(problem: &Problem, host: &HostEntry) -> String
         }
         Problem::Memory { .. } => {
             format!("correct `memory` of host {name}, or leave it out to have the host asked")
+        }
+        Problem::Freight { .. } => {
+            "see that its cache folder (~/.cache/framewright there) can be written".to_owned()
         }
         Problem::NoRenderer { .. } => host_advice(true).to_owned(),
         Problem::Renderer {

@@ -146,6 +146,9 @@ pub(crate) struct CheckReport {
     pub(crate) load: Option<f64>,
     /// Median of a message there and back.
     pub(crate) latency_s: Option<f64>,
+    /// Bytes a second to it, and from it; `null` for `link = "command"`.
+    pub(crate) send_bytes_s: Option<f64>,
+    pub(crate) fetch_bytes_s: Option<f64>,
     /// Slots by the farm's file.
     pub(crate) slots: u32,
     /// Slots that others hold now; `null` where slots are not shared.
@@ -182,7 +185,8 @@ pub(crate) struct RendererReport {
 /// What is wrong with a host.
 #[derive(Debug, Serialize)]
 pub(crate) struct ProblemReport {
-    /// `unreachable`, `gone`, `no-answer`, `clock`, `disk`, `memory`, `renderer` or `storage`.
+    /// `unreachable`, `gone`, `no-answer`, `clock`, `disk`, `memory`, `freight`, `renderer` or
+    /// `storage`.
     pub(crate) kind: &'static str,
     /// Whether a job cannot use the host because of it.
     pub(crate) fatal: bool,
@@ -213,6 +217,8 @@ impl CheckReport {
             disk_bytes: check.disk_bytes,
             load: check.load,
             latency_s: check.latency_s,
+            send_bytes_s: check.throughput.map(|measured| measured.send_bytes_s),
+            fetch_bytes_s: check.throughput.map(|measured| measured.fetch_bytes_s),
             slots: entry.slots,
             slots_held: check.slots.as_ref().map(|slots| held(slots.free)),
             holders: check.slots.map(|slots| slots.holders).unwrap_or_default(),

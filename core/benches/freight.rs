@@ -3,6 +3,7 @@
 //! `cargo bench -p framewright-core --bench freight -- FOLDER CACHE_ROOT COMMAND…`: the command
 //! reaches `framewright freight`; the cache root is a folder on its host that has nothing yet.
 //! `tests/bench/freight/run` does this over ssh and beside `rsync -a` of the same folder.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use std::path::Path;
 use std::sync::Arc;

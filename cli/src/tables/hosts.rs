@@ -63,11 +63,18 @@ fn or_nothing(text: String) -> String {
 /// What was found.
 pub(crate) fn checks(report: &ChecksReport, width: Option<u16>) -> String {
     let any = |has: fn(&CheckReport) -> bool| report.hosts.iter().any(has);
+    let shows_throughput = any(|host| host.send_bytes_s.is_some());
     let shows_slots = any(|host| host.slots_held.is_some());
     let shows_shared = any(|host| host.shared != "not-tested");
     let mut header = vec![
         "host", "usable", "connect", "latency", "clock", "cores", "memory", "disk",
     ];
+    header.extend(
+        shows_throughput
+            .then_some(["send", "fetch"])
+            .into_iter()
+            .flatten(),
+    );
     header.extend(shows_slots.then_some("slots free"));
     header.extend(shows_shared.then_some("shared"));
     header.push("renderers");
@@ -83,6 +90,11 @@ pub(crate) fn checks(report: &ChecksReport, width: Option<u16>) -> String {
             host.memory_bytes.map_or_else(nothing, bytes),
             host.disk_bytes.map_or_else(nothing, bytes),
         ];
+        if shows_throughput {
+            let a_second = |rate: f64| format!("{}/s", bytes(rate as u64));
+            row.push(host.send_bytes_s.map_or_else(nothing, a_second));
+            row.push(host.fetch_bytes_s.map_or_else(nothing, a_second));
+        }
         if shows_slots {
             let free = |held: u32| format!("{}/{}", host.slots.saturating_sub(held), host.slots);
             row.push(host.slots_held.map_or_else(nothing, free));
@@ -102,7 +114,11 @@ pub(crate) fn checks(report: &ChecksReport, width: Option<u16>) -> String {
         row.push(or_nothing(versions.join(", ")));
         rows.add_row(row);
     }
-    let mut text = table_text(rows, &[2, 3, 4, 5, 6, 7]);
+    let right_aligned: &[usize] = match shows_throughput {
+        true => &[2, 3, 4, 5, 6, 7, 8, 9],
+        false => &[2, 3, 4, 5, 6, 7],
+    };
+    let mut text = table_text(rows, right_aligned);
     let mut lines = Vec::new();
     for host in &report.hosts {
         for problem in &host.problems {
@@ -158,12 +174,11 @@ fn clock(ahead_s: f64) -> String {
 /// What was ordered.
 pub(crate) fn orders(report: &OrdersReport) -> String {
     let line = |host: &crate::documents_hosts::OrderReport| {
-        let refused = if host.done { "" } else { "refused: " };
-        format!(
-            "{}: {refused}{}\n",
-            printable(&host.host),
-            printable(&host.text)
-        )
+        let text = printable(&host.text);
+        match host.done {
+            true => format!("{text}\n"),
+            false => format!("{}: refused: {text}\n", printable(&host.host)),
+        }
     };
     report.hosts.iter().map(line).collect()
 }
@@ -240,6 +255,8 @@ mod tests {
             disk_bytes: None,
             load: None,
             latency_s: None,
+            send_bytes_s: None,
+            fetch_bytes_s: None,
             slots: 4,
             slots_held: None,
             holders: Vec::new(),
@@ -324,13 +341,13 @@ mod tests {
         let report = OrdersReport {
             job: "j".to_owned(),
             hosts: vec![
-                one("a", true, "joins with 2 slots"),
+                one("a", true, "host a joins with 2 slots"),
                 one("b", false, "it is in the job already"),
             ],
         };
         assert_eq!(
             orders(&report),
-            "a: joins with 2 slots\nb: refused: it is in the job already\n"
+            "host a joins with 2 slots\nb: refused: it is in the job already\n"
         );
     }
 }

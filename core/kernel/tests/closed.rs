@@ -397,3 +397,28 @@ fn unknown_slots_and_hosts_change_nothing() {
     script.hear(7);
     assert_eq!(script.all_up(), [(0, vec![0, 1, 2])]);
 }
+
+#[test]
+fn memory_of_a_host_counts_once_it_is_known() {
+    let mut spec = fixed(3);
+    spec.layers[0].memory = Bytes(8);
+    let mut script = Script::new(spec, hosts(2));
+    let now = script.farm.now();
+    script.farm.know_memory(now, HostId(0), Bytes(4));
+    assert_eq!(script.all_up(), [(1, vec![0, 1, 2])]);
+    // What was said at the start stands.
+    script.farm.know_memory(now, HostId(0), Bytes(16));
+    let reason = |script: &Script, host: usize| script.farm.explain(TaskId(1)).hosts[host].reason;
+    assert!(matches!(
+        reason(&script, 0),
+        HostReason::LacksMemory { needs, has } if (needs, has) == (Bytes(8), Bytes(4))
+    ));
+    assert!(script.farm.check().is_ok());
+
+    let mut spec = fixed(3);
+    spec.layers[0].memory = Bytes(8);
+    let mut script = Script::new(spec, hosts(1));
+    script.farm.know_memory(now, HostId(0), Bytes(4));
+    script.all_up();
+    assert_eq!(script.finished(), Some(Outcome::Failed));
+}

@@ -30,6 +30,7 @@ pub mod package;
 mod session;
 mod squeeze;
 mod staging;
+pub mod throughput;
 mod unload;
 
 use std::path::PathBuf;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use framewright_kernel::ids::HostId;
 use framewright_worker::message::{SlotId, ToWorker};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -22,10 +23,11 @@ use super::write_test;
 use crate::adapters::{
     AdapterFault, ChooseError, Loaded, Wanted as WantedAdapter, choose, find_adapters,
 };
+use crate::freight::throughput::{Throughput, throughput};
 use crate::link::LinkError;
-use crate::request::{HostEntry, Storage};
+use crate::request::{HostEntry, LinkKind, Storage};
 use crate::run::paths::PathMap;
-use crate::run::{ActivityError, Question, Surroundings, probe};
+use crate::run::{ActivityError, Question, Surroundings, freight_spec, probe};
 
 pub use super::measure::Slots;
 pub use super::problem::Problem;
@@ -43,6 +45,10 @@ const STEP_MAX: Duration = Duration::from_secs(10);
 const PROBE_MAX: Duration = Duration::from_secs(60);
 /// How long to wait for word of a machine's slots.
 const SLOTS_MAX: Duration = Duration::from_secs(2);
+/// How long bytes are sent to a host, and as long from it.
+const THROUGHPUT_FOR: Duration = Duration::from_millis(500);
+/// How long measuring that may take, the connection included.
+const THROUGHPUT_MAX: Duration = Duration::from_secs(30);
 /// Messages that latency is the median of.
 const PINGS: u64 = 50;
 
@@ -126,6 +132,9 @@ pub struct HostCheck {
     pub load: Option<f64>,
     /// A message there and back.
     pub latency_s: Option<f64>,
+    /// Bytes a second there and back, over the way that files take; absent behind a launcher, which
+    /// leads to workers only.
+    pub throughput: Option<Throughput>,
     /// Slots that can be had; of a host whose slots are not shared this is absent.
     pub slots: Option<Slots>,
     /// Renderers looked for.
@@ -146,6 +155,7 @@ impl HostCheck {
             disk_bytes: None,
             load: None,
             latency_s: None,
+            throughput: None,
             slots: None,
             renderers: Vec::new(),
             shared: Shared::NotTested,
@@ -265,6 +275,7 @@ async fn look(around: &Surroundings, host: &HostEntry, wanted: &Wanted) -> HostC
         Err(problem) => check.problems.push(problem),
         Ok(()) => {
             talk.close().await;
+            measure(around, &mut check, host, wanted.connect_max).await;
             renderers(around, &mut check, host, wanted).await;
         }
     }
@@ -368,6 +379,33 @@ async fn slots(talk: &mut Talk, count: u32) -> Result<Option<Slots>, Problem> {
     }
 }
 
+/// Measures the way of files. A host that files travel to cannot do without it.
+async fn measure(
+    around: &Surroundings,
+    check: &mut HostCheck,
+    host: &HostEntry,
+    connect_max: Duration,
+) {
+    if matches!(host.link, LinkKind::Command(_)) {
+        return;
+    }
+    let mut spec = freight_spec(around, HostId(0), host, "check");
+    spec.deadline = connect_max;
+    let measured = timeout(THROUGHPUT_MAX, throughput(&spec, THROUGHPUT_FOR)).await;
+    let why = match measured {
+        Ok(Ok(throughput)) => {
+            check.throughput = Some(throughput);
+            return;
+        }
+        Ok(Err(why)) => about_itself(&host.name, &why),
+        Err(_) => format!("no end within {} s", THROUGHPUT_MAX.as_secs()),
+    };
+    check.problems.push(Problem::Freight {
+        why,
+        is_grave: host.storage == Storage::Staged,
+    });
+}
+
 /// Each renderer is asked by its adapter, over a link of its own.
 async fn renderers(
     around: &Surroundings,
@@ -432,6 +470,10 @@ async fn renderers(
 fn unreachable(host: &str, error: &TalkError) -> Problem {
     Problem::Unreachable {
         why: about_itself(host, &error.to_string()),
+        hint: match error {
+            TalkError::Link(error) => error.hint().map(Into::into),
+            TalkError::Lost(_) | TalkError::Scratch { .. } => None,
+        },
         is_silent: matches!(error, TalkError::Link(LinkError::Silent { .. })),
     }
 }

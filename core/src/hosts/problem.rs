@@ -11,6 +11,8 @@ pub enum Problem {
     Unreachable {
         /// One sentence.
         why: String,
+        /// What to do about it, where the link knows.
+        hint: Option<String>,
         /// Whether nothing came in time, though something was reached.
         is_silent: bool,
     },
@@ -50,6 +52,14 @@ pub enum Problem {
         /// What the farm says.
         declared: u64,
     },
+    /// Files cannot travel to it.
+    #[error("files cannot travel to it: {why}")]
+    Freight {
+        /// One sentence.
+        why: String,
+        /// Whether they have to.
+        is_grave: bool,
+    },
     /// None of the renderers is there.
     #[error("it has no renderer: {why}")]
     NoRenderer {
@@ -83,7 +93,7 @@ impl Problem {
             | Self::Stuck { .. }
             | Self::NoRenderer { .. }
             | Self::NotShared(_) => true,
-            Self::Renderer { is_grave, .. } => *is_grave,
+            Self::Renderer { is_grave, .. } | Self::Freight { is_grave, .. } => *is_grave,
             Self::Clock { .. } | Self::DiskLow { .. } | Self::Memory { .. } => false,
         }
     }
@@ -98,6 +108,7 @@ impl Problem {
             Self::Clock { .. } => "clock",
             Self::DiskLow { .. } => "disk",
             Self::Memory { .. } => "memory",
+            Self::Freight { .. } => "freight",
             Self::NoRenderer { .. } | Self::Renderer { .. } => "renderer",
             Self::NotShared(_) => "storage",
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use framewright_kernel::event::Event as FarmEvent;
+use framewright_kernel::hosts::Bytes;
 use framewright_kernel::ids::{HostId, SlotId};
 use framewright_worker::message::{FromWorker, RequestId, ToWorker};
 use tokio::sync::mpsc;
@@ -28,8 +29,9 @@ const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// which nothing but the worker itself can keep from working, or the last one that there is. Others
 /// are tried for as long as the job has anything to do.
 const RECONNECTS_MAX: u32 = 6;
-/// How long workers may take to end what they have and say so.
-const CLOSE_MAX: Duration = Duration::from_secs(15);
+/// How long workers may take to end what they have and say so: also one whose connection is found to
+/// be dead only now, and which has to be found again for it.
+const CLOSE_MAX: Duration = Duration::from_secs(25);
 
 /// A host.
 #[derive(Debug)]
@@ -52,6 +54,9 @@ pub(super) struct Host {
     pub heard_again: Option<Instant>,
     /// What carries files to and from it.
     pub freight: Option<Freight>,
+    /// Why it was lost or not reached, as people were told last; they are not told again of a host
+    /// that has not answered since.
+    pub told: Option<String>,
     /// Whether people were told that its clock is off.
     pub clock_told: bool,
 }
@@ -95,6 +100,7 @@ impl Host {
             silent_since: None,
             heard_again: None,
             freight: None,
+            told: None,
             clock_told: false,
             entry,
         }
@@ -288,8 +294,14 @@ impl Controller<'_> {
     ) {
         let at = self.host_mut(host);
         at.state = HostState::Up { link, program };
+        at.told = None;
         at.ground = Some(ground);
         let (name, slots) = (at.name.clone(), at.slots);
+        if let Some(link) = self.host(host).link() {
+            let memory = Bytes(link.hello.memory_bytes);
+            let now = self.now();
+            self.farm.know_memory(now, host, memory);
+        }
         self.emit(Event::HostUp { host: name, slots });
         self.tell(&FarmEvent::HostUp { host });
         self.want_slots(host);
@@ -342,6 +354,10 @@ impl Controller<'_> {
     fn emit_lost(&mut self, host: HostId, why: &str) {
         let name = self.host(host).name.clone();
         let why = without_host(&name, why);
+        if self.host_mut(host).told.as_ref() == Some(&why) {
+            return;
+        }
+        self.host_mut(host).told = Some(why.clone());
         self.emit(Event::HostLost { host: name, why });
     }
 

@@ -140,7 +140,12 @@ pub(crate) fn link_spec(around: &Surroundings, host: &HostEntry, scratch_root: S
 }
 
 /// How a host's files are reached.
-fn freight_spec(around: &Surroundings, id: HostId, host: &HostEntry, job: &str) -> FreightSpec {
+pub(crate) fn freight_spec(
+    around: &Surroundings,
+    id: HostId,
+    host: &HostEntry,
+    job: &str,
+) -> FreightSpec {
     FreightSpec {
         host: id,
         name: host.name.clone(),

@@ -192,7 +192,13 @@ pub async fn inspect_scene(
             // Another host may have the renderer, or answer.
             Err(error @ (ActivityError::NoProgram { .. } | ActivityError::Link(_))) => {
                 no_renderer = matches!(error, ActivityError::NoProgram { .. });
-                reason = error.to_string();
+                reason = match no_renderer && host.name == THIS_MACHINE {
+                    true => format!(
+                        "this machine, which reads the scene for hosts whose files are staged, has no {}",
+                        description.renderer
+                    ),
+                    false => error.to_string(),
+                };
             }
             Err(error) => return Err(PrepareError::Inspect(error)),
         }
@@ -203,6 +209,9 @@ pub async fn inspect_scene(
     })
 }
 
+/// Who looks into a scene where no host is this machine. No host of a farm can have this name.
+const THIS_MACHINE: &str = "this machine";
+
 /// Who may look into the scene, best first: this machine, where the file is and no connection is
 /// needed, whether it renders or not; then hosts that see the same files. Staged hosts have the
 /// scene only once it is known what belongs to it.
@@ -211,7 +220,7 @@ fn who_looks(hosts: &[HostEntry]) -> Vec<HostEntry> {
     let mut lookers: Vec<HostEntry> = hosts.iter().filter(is_here).cloned().collect();
     let is_command = |host: &HostEntry| matches!(host.link, LinkKind::Command(_));
     if lookers.is_empty() && !hosts.iter().all(is_command) {
-        lookers.push(HostEntry::new("this machine", LinkKind::Local, 1));
+        lookers.push(HostEntry::new(THIS_MACHINE, LinkKind::Local, 1));
     }
     let sees = |host: &&HostEntry| !is_here(host) && host.storage == Storage::Shared;
     lookers.extend(hosts.iter().filter(sees).cloned());

@@ -8,7 +8,7 @@
 //! once they have run empty, [`Event::HostLost`](crate::event::Event::HostLost) for good.
 
 use super::{Farm, class};
-use crate::hosts::{HostSpec, SLOTS_MAX};
+use crate::hosts::{Bytes, HostSpec, SLOTS_MAX};
 use crate::ids::{HostId, SegmentId};
 use crate::time::Time;
 
@@ -32,6 +32,23 @@ impl Farm {
         self.classify();
         self.stirred = true;
         host
+    }
+
+    /// How much memory a host has of which that was not said before: it is known once the host
+    /// answers, and to be told before [`Event::HostUp`](crate::event::Event::HostUp). What no host
+    /// can take by now is given up.
+    pub fn know_memory(&mut self, now: Time, host: HostId, memory: Bytes) {
+        self.now = self.now.max(now);
+        let Some(at) = self.hosts.get_mut(host.index()) else {
+            return;
+        };
+        if at.spec.memory.is_some() {
+            return;
+        }
+        at.spec.memory = Some(memory);
+        self.classify();
+        self.give_up_hopeless();
+        self.stirred = true;
     }
 
     /// Finds out anew which hosts can take which layers.
