@@ -357,7 +357,7 @@ fn a_disk_that_fills_up_in_the_middle() {
     show(&ended.stderr);
     assert_eq!(job.pictures(), 40);
     assert!(job.has("host-closed", "fw1"), "{:#?}", events(&job.events));
-    expect_told_once(&job, &ended, "its disk has only 0 B left");
+    expect_told_once(&job, &ended, "its disk has only 0B left");
     expect_nothing_left_on(host);
     host.empty_disk();
 
@@ -373,7 +373,7 @@ fn a_disk_that_fills_up_in_the_middle() {
         ended.stderr
     ));
     assert!(
-        ended.stderr.contains("its disk has only 0 B left"),
+        ended.stderr.contains("its disk has only 0B left"),
         "{ended:#?}"
     );
     assert!(ended.stderr.contains("hint: "), "{ended:#?}");
@@ -450,7 +450,7 @@ fn a_clock_that_is_an_hour_off() {
     let home = host.run("pwd").expect_code(0);
     let worker = format!("worker = \"{}/early\"", home.stdout.trim());
     let bad = entry(&farm, 0, &worker);
-    let sentence = "the clock of host fw1 is 1 h ahead of ours";
+    let sentence = "the clock of host fw1 is 1h ahead of ours";
     let (job, _) = expect_done_beside(GOOD, &bad, 16, sentence);
     assert!(job.has("task-done", "fw1"), "{:#?}", events(&job.events));
     // Nothing depends on it: alone it does the job too.
