@@ -205,8 +205,11 @@ impl Controller<'_> {
         }
     }
 
+    /// Whether pictures of a host are to be fetched yet, or may be: which of those that are whole wins
+    /// is the kernel's to say, and that may be on its way.
     pub(super) fn is_fetching_from(&self, host: HostId) -> bool {
         self.fetches.values().any(|fetching| fetching.host == host)
+            || self.complete.values().any(|complete| complete.on == host)
     }
 
     /// A staged host's disk is full: it takes nothing until it has room again.
