@@ -12,6 +12,7 @@
 
 mod ground;
 mod host;
+mod left;
 mod seen;
 mod wires;
 
@@ -23,6 +24,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use ground::Ground;
 pub use host::Host;
+pub use seen::{kill, ssh_clients};
 
 use super::{Desk, LONG, PROGRAM, poll, top};
 
