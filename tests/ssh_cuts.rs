@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 
 use stage::{Stage, ends_of, is, made_since, seconds_between, text};
 use support::poll;
-use support::sshd::{Farm, Host, kill, ssh_clients};
+use support::sshd::seen::{kill, ssh_clients};
+use support::sshd::{Farm, Host};
 
 /// How long a cut lasts where nobody says.
 const CUT_S: u64 = 10;

@@ -35,7 +35,8 @@ use doing::{Act, Doing, Work, committing};
 use moment::{Random, pass};
 use record::{is, text};
 use show::{Show, Stage};
-use support::sshd::{Farm, Host, kill, ssh_clients};
+use support::sshd::seen::{kill, ssh_clients};
+use support::sshd::{Farm, Host};
 use support::{LONG, expect_nothing_left, poll, processes_with};
 
 /// How many kills, where not told otherwise.

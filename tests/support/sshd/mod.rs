@@ -13,7 +13,7 @@
 mod ground;
 mod host;
 mod left;
-mod seen;
+pub mod seen;
 mod wires;
 
 use std::fs;
@@ -24,7 +24,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use ground::Ground;
 pub use host::Host;
-pub use seen::{kill, ssh_clients};
 
 use super::{Desk, LONG, PROGRAM, poll, top};
 
