@@ -316,6 +316,11 @@ impl From<OrderError> for Presentable {
                 };
                 Self::usage(text).hint(hint)
             }
+            OrderError::HasLeft { job, name } => Self::usage(text).hint(format!(
+                "it can be added again: framewright hosts add {} --host {}",
+                for_shell(&job),
+                for_shell(&name)
+            )),
             OrderError::NoSuchHost { known, .. } => {
                 Self::usage(text).hint(format!("its hosts are {}", known.join(", ")))
             }

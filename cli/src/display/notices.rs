@@ -26,6 +26,10 @@ pub(crate) enum Loudness {
 /// told a hundred thousand times. All are in the events and the logs.
 const FAILURES_TOLD_MAX: u32 = 200;
 
+/// Tasks in a row given up for one reason that are told one by one: where the last host is gone, all
+/// that is left is given up at once.
+const GIVEN_UP_ALIKE_TOLD_MAX: u32 = 3;
+
 /// A sentence and how it is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
@@ -65,6 +69,8 @@ pub(crate) struct Notices {
     failures_told: u32,
     /// Who was last said to hold a host's slots: its further slots wait for the same.
     held_told: BTreeMap<String, Vec<String>>,
+    /// Why tasks were given up last, and how many in a row.
+    given_up: (String, u32),
 }
 
 impl Notices {
@@ -73,6 +79,7 @@ impl Notices {
             loudness,
             failures_told: 0,
             held_told: BTreeMap::new(),
+            given_up: (String::new(), 0),
         }
     }
 
@@ -93,9 +100,7 @@ impl Notices {
                 printable(task),
                 printable(why)
             )),
-            Event::TaskGivenUp { task, why } => {
-                self.failure(format!("{}: given up: {}", printable(task), printable(why)))
-            }
+            Event::TaskGivenUp { task, why } => self.given_up(task, why),
             Event::HostLost { host, why } => Some(Notice::Failure(format!(
                 "host {host} is lost: {}",
                 printable(why)
@@ -233,6 +238,23 @@ impl Notices {
 
     fn verbose(&self, text: impl FnOnce() -> String) -> Option<Notice> {
         (self.loudness >= Loudness::Verbose).then(|| Notice::Plain(text()))
+    }
+
+    fn given_up(&mut self, task: &str, why: &str) -> Option<Notice> {
+        if self.given_up.0 != why {
+            self.given_up = (why.to_owned(), 0);
+        }
+        self.given_up.1 = self.given_up.1.saturating_add(1);
+        let why = printable(why);
+        match self.given_up.1 {
+            ..=GIVEN_UP_ALIKE_TOLD_MAX => {
+                self.failure(format!("{}: given up: {why}", printable(task)))
+            }
+            nth if nth == GIVEN_UP_ALIKE_TOLD_MAX + 1 => {
+                self.failure(format!("further tasks are given up as well: {why}"))
+            }
+            _ => None,
+        }
     }
 
     fn failure(&mut self, text: String) -> Option<Notice> {

@@ -42,6 +42,14 @@ pub enum OrderError {
         /// How it is.
         status: Status,
     },
+    /// A host that was taken from the job.
+    #[error("host {name} has left job {job} already")]
+    HasLeft {
+        /// The job.
+        job: String,
+        /// The host.
+        name: String,
+    },
     /// A host that the job does not have.
     #[error("job {job} has no host `{name}`{}", nearest.as_ref().map(|n| format!("; did you mean `{n}`?")).unwrap_or_default())]
     NoSuchHost {
@@ -92,6 +100,12 @@ pub async fn order(folder: &JobFolder, order: Order) -> Result<Vec<Told>, OrderE
             known.extend(listed.state.hosts().keys().map(String::as_str));
             known.retain(|name| listed.state.standing(name) != Some(Standing::Drained));
             for name in &names {
+                if listed.state.standing(name) == Some(Standing::Drained) {
+                    return Err(OrderError::HasLeft {
+                        job: folder.id().to_string(),
+                        name: name.clone(),
+                    });
+                }
                 if !known.contains(name.as_str()) {
                     return Err(OrderError::NoSuchHost {
                         job: folder.id().to_string(),

@@ -83,13 +83,18 @@ impl Controller<'_> {
         }
         if entry.storage == Storage::Staged && self.job.writes_files() {
             let least = DISK_MIN.max(self.largest_picture.saturating_mul(PICTURES_MIN));
-            let why = format!("its disk has only {} left", Bytes(vitals.disk_bytes));
+            let why = format!(
+                "its disk has only {} left (make room there)",
+                Bytes(vitals.disk_bytes)
+            );
             self.close_if(host, Closed::Disk, vitals.disk_bytes < least, why);
         }
     }
 
     fn check_clock(&mut self, host: HostId, vitals: &Vitals) {
-        let off_s = (vitals.clock_ms - Timestamp::now().as_millisecond()) / 1000;
+        let off_ms = vitals.clock_ms - Timestamp::now().as_millisecond();
+        // It was said a moment ago: rounded up, an hour is an hour.
+        let off_s = off_ms.div_euclid(1000) + i64::from(off_ms.rem_euclid(1000) >= 500);
         if off_s.abs() <= CLOCK_OFF_MAX_S || self.host(host).clock_told {
             return;
         }

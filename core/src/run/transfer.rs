@@ -96,10 +96,11 @@ impl Controller<'_> {
                 self.host_is_ready(host, link, program, ground);
             }
             FreightNews::Unusable { why } => self.give_up_host(host, why),
-            FreightNews::StageFailed { why, .. } => {
+            FreightNews::StageFailed { why, disk_full } => {
                 if matches!(self.host(host).state, HostState::Staging { .. }) {
                     let name = &self.host(host).name;
-                    self.give_up_host(host, format!("host {name}: {why}"));
+                    let why = why_not_staged(name, &why, disk_full);
+                    self.give_up_host(host, why);
                 }
             }
             FreightNews::Reached { .. }
@@ -280,4 +281,11 @@ fn package(state_dir: &Path, prepared: &Prepared) -> Result<Gathered, PackageErr
     };
     let hashes = HashCache::at(state_dir);
     Package::gather(wishes, Some(&hashes), &AtomicBool::new(false))
+}
+
+/// Why the scene cannot be put on a host, with what to do where that is known.
+fn why_not_staged(host: &str, why: &str, disk_full: bool) -> String {
+    let why = why.strip_prefix(&format!("host {host}: ")).unwrap_or(why);
+    let advice = if disk_full { " (make room there)" } else { "" };
+    format!("host {host}: {why}{advice}")
 }
