@@ -22,6 +22,7 @@ mod left;
 mod load_share;
 mod measured;
 mod membership;
+mod open_files;
 pub mod paths;
 mod plan;
 mod prepare;
