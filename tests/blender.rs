@@ -12,65 +12,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use serde_json::Value;
+use support::blender::{Reference, has_blender, made_by, text};
 use support::pictures::Picture;
-use support::{Desk, Ended, LONG, events, expect_nothing_left, finish, top};
+use support::{Desk, Ended, events, expect_nothing_left, top};
 use tempfile::TempDir;
 
 // -- what there is to render ------------------------------------------------------------------
-
-/// Whether there is a Blender to test with.
-fn has_blender() -> bool {
-    static FOUND: OnceLock<bool> = OnceLock::new();
-    let found = *FOUND.get_or_init(|| Command::new("blender").arg("--version").output().is_ok());
-    if !found {
-        assert_ne!(
-            std::env::var("CI").as_deref(),
-            Ok("true"),
-            "CI has no Blender"
-        );
-        say_skip();
-    }
-    found
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "a test that could not run must be seen"
-)]
-fn say_skip() {
-    eprintln!("SKIPPED: there is no Blender here, so nothing was tried with the real one");
-}
-
-/// Blender by itself, at factory settings.
-#[track_caller]
-fn blender<'a>(arguments: impl IntoIterator<Item = &'a str>) {
-    let mut command = Command::new("blender");
-    command.args([
-        "-b",
-        "--factory-startup",
-        "--disable-autoexec",
-        "--python-exit-code",
-        "3",
-    ]);
-    command.args(arguments);
-    let ended = finish(command, LONG);
-    assert!(ended.status.success(), "{ended:#?}");
-}
-
-/// A folder of scenes that Blender makes once for all tests of this file.
-fn made_by(script: &str, made: &'static OnceLock<TempDir>) -> &'static Path {
-    let made = made.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let script = top()
-            .join("tests/scenes")
-            .join(script)
-            .display()
-            .to_string();
-        blender(["-P", &script, "--", &folder.path().display().to_string()]);
-        folder
-    });
-    made.path()
-}
 
 /// Ten frames, a moving camera, two view layers, a driver and a texture outside.
 fn shot() -> PathBuf {
@@ -91,76 +38,7 @@ fn sample(name: &str) -> PathBuf {
         .join(format!("{name}.blend"))
 }
 
-fn text(path: &Path) -> &str {
-    path.to_str().expect("paths of tests are plain")
-}
-
-// -- what it has to be equal to ---------------------------------------------------------------
-
-/// What Blender alone writes with `-a`. Framewright has no part in it.
-struct Reference {
-    folder: TempDir,
-    extension: &'static str,
-}
-
-impl Reference {
-    /// `python` changes the loaded scene first.
-    #[track_caller]
-    fn render(
-        scene: &Path,
-        extension: &'static str,
-        (first, last): (i32, i32),
-        python: &str,
-    ) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let format = if extension == "exr" {
-            "OPEN_EXR"
-        } else {
-            "PNG"
-        };
-        let pattern = folder.path().join("alone_####");
-        let (first, last) = (first.to_string(), last.to_string());
-        let python = format!("import bpy\nscene = bpy.context.scene\n{python}");
-        blender([
-            text(scene),
-            "--python-expr",
-            &python,
-            "-o",
-            text(&pattern),
-            "-F",
-            format,
-            "-x",
-            "1",
-            "-s",
-            &first,
-            "-e",
-            &last,
-            "-a",
-        ]);
-        Self { folder, extension }
-    }
-
-    #[track_caller]
-    fn frame(&self, frame: i32) -> Picture {
-        Picture::read(
-            &self
-                .folder
-                .path()
-                .join(format!("alone_{frame:04}.{}", self.extension)),
-        )
-    }
-
-    /// Fails unless the files are these frames, in this order.
-    #[track_caller]
-    fn expect_equal(&self, files: &[PathBuf], frames: std::ops::RangeInclusive<i32>) {
-        assert_eq!(files.len(), frames.clone().count(), "{files:#?}");
-        for (file, frame) in files.iter().zip(frames) {
-            if let Some(difference) = Picture::read(file).difference(&self.frame(frame)) {
-                panic!("{} is not frame {frame}: {difference}", file.display());
-            }
-        }
-    }
-}
+// -- what framewright makes of it -----------------------------------------------------------------
 
 /// A finished render: its report, and its events.
 struct Rendered {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{Desk, LONG, PROGRAM, expect_nothing_left, small_scene, wait_for_event};
+use support::{Desk, LONG, PROGRAM, expect_nothing_left, finish, small_scene, wait_for_event};
 
 /// A host that the test's own program is the worker of, after some words.
 fn behind(name: &str, words: &str) -> String {
@@ -32,6 +32,24 @@ fn problems(host: &Value) -> Vec<(&str, &str)> {
         )
     };
     problems.iter().map(pair).collect()
+}
+
+/// Each host costs the controller a few open files; systems give a process a thousand, here less.
+#[test]
+fn more_hosts_than_a_process_has_open_files_for_at_first_all_work() {
+    const HOSTS: usize = 16;
+    let desk = Desk::new();
+    let farm: String = (0..HOSTS).map(|n| behind(&format!("n{n}"), "")).collect();
+    desk.file("farm.toml", farm);
+    let lines = format!("frames = \"1-{HOSTS}\"\nframe = \"1s\"\noutput = \"none\"\n");
+    let scene = small_scene(&desk, "x", &lines);
+    let mut render = desk.command("sh");
+    render.args(["-c", "ulimit -Sn 64 && exec \"$@\"", "sh", PROGRAM]);
+    render.args(["render", &scene, "--hosts", "farm.toml", "--segment", "1"]);
+    render.args(["--format", "json", "--no-history"]);
+    let report = finish(render, LONG).expect_code(0).json();
+    assert_eq!(report["tasks"]["done"], HOSTS, "{report:#}");
+    expect_nothing_left(report["job"].as_str().expect("a report names its job"));
 }
 
 #[test]

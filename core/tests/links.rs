@@ -460,8 +460,9 @@ async fn link_that_stays_cut_is_lost_in_time() {
         why.starts_with("host node: not reached again within 1.5 s: "),
         "{why}"
     );
+    // Counted from when it was heard last, which is a heartbeat or two before the cut.
     assert!(
-        lasted >= Duration::from_millis(1500) && lasted < Duration::from_secs(5),
+        lasted >= Duration::from_millis(1000) && lasted < Duration::from_secs(5),
         "{lasted:?}"
     );
     assert_eq!((controller.silences, controller.returns), (1, 0));

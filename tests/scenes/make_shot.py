@@ -1,10 +1,11 @@
 """Makes the shot that the end-to-end tests render.
 
-    blender -b --factory-startup -P make_shot.py -- FOLDER [--library]
+    blender -b --factory-startup -P make_shot.py -- FOLDER [--library] [--sequence ELSEWHERE]
 
 writes FOLDER/shot.blend (frames 1 to 10, a moving camera, two view layers, a driver),
 FOLDER/textures/checker.png (an external texture), and with --library FOLDER/lib/prop.blend,
-which shot.blend then links. The same Blender writes the same scene each time.
+which shot.blend then links. With --sequence the floor shows one picture a frame of
+ELSEWHERE/floor.####.png, which the scene names by their absolute paths. The same Blender writes the same scene each time.
 
 Small on purpose: 160x90, 4 samples of Cycles, well under a second a frame; but textured and lit
 so that every frame has thousands of colours and no two frames are equal.
@@ -43,6 +44,31 @@ def material(name, path):
     picture.image = bpy.data.images.load(path, check_existing=True)
     links.new(picture.outputs["Color"], nodes["Principled BSDF"].inputs["Base Color"])
     return made
+
+
+def write_sequence(folder):
+    """One picture a frame, no two alike."""
+    os.makedirs(folder, exist_ok=True)
+    size = 32
+    image = bpy.data.images.new("floor", size, size)
+    for frame in range(1, FRAMES + 1):
+        pixels = []
+        for y in range(size):
+            for x in range(size):
+                pixels += [x / (size - 1), frame / FRAMES, y / (size - 1), 1.0]
+        image.pixels = pixels
+        image.filepath_raw = os.path.join(folder, "floor.%04d.png" % frame)
+        image.file_format = "PNG"
+        image.save()
+    bpy.data.images.remove(image)
+
+
+def show_sequence(made):
+    picture = next(node for node in made.node_tree.nodes if node.type == "TEX_IMAGE")
+    picture.image.source = "SEQUENCE"
+    picture.image_user.frame_start, picture.image_user.frame_duration = 1, FRAMES
+    picture.image_user.use_auto_refresh = True
+    return picture.image
 
 
 def mesh(name, vertices, faces, made, collection, location):
@@ -137,7 +163,7 @@ def render_settings(scene):
     render.filepath = "//frames/shot_####"
 
 
-def write_shot(folder, path, with_library):
+def write_shot(folder, path, with_library, elsewhere):
     empty_file()
     scene = bpy.context.scene
     scene.name = "Shot"
@@ -147,7 +173,12 @@ def write_shot(folder, path, with_library):
         scene.collection.children.link(collection)
     made = material("checker", path)
     cube = mesh("cube", *CUBE, made, hero, (0.0, 0.0, 1.3))
-    mesh("floor", *FLOOR, made, dressing, (0.0, 0.0, 0.0))
+    floor, first = made, None
+    if elsewhere:
+        first = os.path.join(elsewhere, "floor.0001.png")
+        floor = material("floor", first)
+        sequence = show_sequence(floor)
+    mesh("floor", *FLOOR, floor, dressing, (0.0, 0.0, 0.0))
     keys(cube, "rotation_euler",
          [(1, (0.0, 0.0, 0.0)), (FRAMES, (0.6, 0.3, math.pi))])
     driver = cube.driver_add("scale", 2).driver
@@ -159,19 +190,29 @@ def write_shot(folder, path, with_library):
     layers(scene, hero, dressing)
     render_settings(scene)
     bpy.ops.wm.save_as_mainfile(filepath=os.path.join(folder, "shot.blend"), relative_remap=True)
+    if elsewhere:
+        # The first save has made all paths relative.
+        sequence.filepath = first
+        bpy.context.preferences.filepaths.save_version = 0
+        bpy.ops.wm.save_mainfile(relative_remap=False)
 
 
 def main():
     words = sys.argv[sys.argv.index("--") + 1:]
     folder = os.path.abspath(words[0])
     with_library = "--library" in words[1:]
+    elsewhere = None
+    if "--sequence" in words:
+        elsewhere = os.path.abspath(words[words.index("--sequence") + 1])
     path = os.path.join(folder, "textures", "checker.png")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     empty_file()
     texture(path)
     if with_library:
         write_library(folder, path)
-    write_shot(folder, path, with_library)
+    if elsewhere:
+        write_sequence(elsewhere)
+    write_shot(folder, path, with_library, elsewhere)
 
 
 main()

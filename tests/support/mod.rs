@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this")]
 
+pub mod blender;
 pub mod pictures;
 pub mod sshd;
 

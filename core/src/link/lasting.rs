@@ -1,7 +1,8 @@
 //! Carrying one conversation over as many connections as it takes.
 //!
 //! When a connection is lost the controller is told so once, and the link tries to join the
-//! worker again, with growing pauses, until it is heard or [`LinkSpec::lost_after`] has passed.
+//! worker again, with growing pauses, until it is heard or [`LinkSpec::lost_after`] has passed since
+//! it was heard last.
 //! Messages are counted (see `framewright_worker::tally`), so the controller sees none twice and
 //! misses none. A worker that is not the one which was talked to ends the link, and is told to
 //! end.
@@ -36,6 +37,8 @@ const END_SILENCE_MAX: Duration = Duration::from_secs(20);
 const KEPT_BYTES_MAX: usize = 64 << 20;
 /// Bytes of one write, about.
 const PIECE_BYTES: usize = 64 << 10;
+/// Which part of the time after which it is lost a host is tried for at least.
+const REGAIN_PART: u32 = 4;
 /// How long a worker that is not the one may take to hear that it is not wanted.
 const DISMISS_MAX: Duration = Duration::from_secs(5);
 
@@ -181,6 +184,7 @@ pub(super) async fn run(
         news,
         outgoing,
         receipts: Receipts::default(),
+        heard: Instant::now(),
     };
     talk.tell(LinkNews::Opened(Ok(Box::new(link)))).await;
     let mut connected = connected;
@@ -205,6 +209,8 @@ struct Talk {
     news: mpsc::Sender<FromLink>,
     outgoing: Arc<Outgoing>,
     receipts: Receipts,
+    /// When anything came of it last.
+    heard: Instant,
     /// The worker's process id there.
     worker: u32,
 }
@@ -276,6 +282,7 @@ impl Talk {
                     break Over::Cut(format!("host {name}: the connection was closed{last}"));
                 }
                 Ok(Ok(count)) => {
+                    self.heard = Instant::now();
                     self.receipts.read(count);
                     decoder.push(&chunk[..count]);
                 }
@@ -349,7 +356,9 @@ impl Talk {
     async fn wait<T>(&self, since: Instant, thing: impl Future<Output = T>) -> Waited<T> {
         let mut thing = std::pin::pin!(thing);
         loop {
-            let mut until = since + self.spec.lost_after;
+            // Where the silence itself took that long, it is tried all the same.
+            let least = since + self.spec.lost_after / REGAIN_PART;
+            let mut until = (self.heard + self.spec.lost_after).max(least);
             let bye_until = self.outgoing.bye_until();
             if let Some(bye_until) = bye_until {
                 until = until.min(bye_until.max(since + BYE_REACH_MAX));
@@ -385,6 +394,7 @@ impl Talk {
     async fn join(&mut self, mut connected: Connected) -> Result<Connected, String> {
         let hello = &connected.hello;
         if hello.pid == self.worker && self.outgoing.rejoin(hello.received).is_ok() {
+            self.heard = Instant::now();
             return Ok(connected);
         }
         let mut bye = Vec::new();

@@ -32,7 +32,7 @@ use super::segment::Segment;
 use super::session::{FromSession, SessionNumber};
 use super::slots::Slot;
 use super::transfer::Fetching;
-use super::{RunEnd, RunError, Stop, Surroundings};
+use super::{RunEnd, RunError, Stop, Surroundings, open_files};
 use crate::control::{self, Asked, Control};
 use crate::event::{Event, JobEnd, Stamped};
 use crate::freight::{FetchToken, FromFreight, Package, PackageError};
@@ -292,10 +292,17 @@ impl<'a> Controller<'a> {
         for text in self.job.warnings.clone() {
             self.warn(text);
         }
+        self.make_room_for_files();
         for host in 0..self.hosts.len() {
             self.open_host(HostId(
                 u32::try_from(host).expect("hosts are counted in u32"),
             ));
+        }
+    }
+
+    pub(super) fn make_room_for_files(&mut self) {
+        if let Err(why) = open_files::make_room(self.hosts.len(), self.slots.len()) {
+            self.warn(why);
         }
     }
 

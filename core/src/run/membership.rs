@@ -57,6 +57,7 @@ impl Controller<'_> {
         self.hosts
             .push(Host::new(entry.clone(), SlotId(first_slot)));
         self.slots.extend(Slot::of_host(host, entry));
+        self.make_room_for_files();
         let slots = entry.slots;
         self.emit(Event::HostJoined {
             host: name.clone(),

@@ -22,6 +22,7 @@ mod left;
 mod load_share;
 mod measured;
 mod membership;
+mod open_files;
 pub mod paths;
 mod plan;
 mod prepare;
@@ -134,9 +135,24 @@ pub(crate) fn link_spec(around: &Surroundings, host: &HostEntry, scratch_root: S
             || host.leased
             || host.available.is_some()
             || host.load_max.is_some(),
-        heartbeat: around.heartbeat,
+        heartbeat: heartbeat(around, host),
         deadline: around.link_deadline,
     }
+}
+
+/// How often both ends say something. Six beats of silence are a lost connection, on either side,
+/// so a host that is to be given up soon is listened to closely: a cut of its net is noticed within
+/// a quarter of the time after which it is lost, and its worker's grace begins no later.
+fn heartbeat(around: &Surroundings, host: &HostEntry) -> Duration {
+    /// Beats in the time after which a host is lost.
+    const BEATS: u32 = 24;
+    /// Closer than this a busy machine is taken for a cut net.
+    const SHORTEST: Duration = Duration::from_millis(100);
+    if host.grace_s <= 0.0 || host.lost_after_s <= 0.0 {
+        return around.heartbeat;
+    }
+    let close = Duration::from_secs_f64(host.lost_after_s) / BEATS;
+    around.heartbeat.min(close.max(SHORTEST))
 }
 
 /// How a host's files are reached.
@@ -153,7 +169,7 @@ pub(crate) fn freight_spec(
         job: job.to_owned(),
         cache_root: String::new(),
         cache_bytes: host.cache_bytes,
-        heartbeat: around.heartbeat,
+        heartbeat: heartbeat(around, host),
         deadline: around.link_deadline,
     }
 }

@@ -1,5 +1,5 @@
-//! What a connection to an SSH host costs: opening it, a question and its answer, and moving a large
-//! file, each beside what plain `ssh` does in the same round.
+//! What a connection to an SSH host costs: opening it, a question and its answer, a task and its end,
+//! and moving a large file, each beside what plain `ssh` or a local host does in the same round.
 //!
 //! ```text
 //! cargo bench -p framewright --bench link               five rounds
@@ -27,13 +27,15 @@ use framewright_core::request::{HostEntry, LinkKind};
 use framewright_kernel::ids::HostId;
 use framewright_worker::message::{FromWorker, ToWorker};
 use support::sshd::{Farm, Setup};
-use support::{LONG, PROGRAM};
+use support::{Desk, LONG, PROGRAM, number};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// Questions of one round.
 const PINGS: u64 = 2000;
 const FILE: &str = "large";
+/// Tasks of one round on one slot, each sent and committed by itself or many in a segment.
+const TASKS: u32 = 2000;
 
 /// Seconds of one round.
 #[derive(Clone, Copy)]
@@ -44,6 +46,18 @@ struct Round {
     ping_ssh: f64,
     cat: f64,
     fetch: f64,
+    /// Seconds a task, on the ssh host and on a local one.
+    task: Task,
+    task_local: Task,
+}
+
+/// Seconds a task of a whole job.
+#[derive(Clone, Copy)]
+struct Task {
+    /// In segments of one, so that each waits for the news of the one before it.
+    alone: f64,
+    /// In segments as they come.
+    auto: f64,
 }
 
 fn main() {
@@ -96,13 +110,48 @@ async fn round(farm: &Farm, large: &Large) -> Round {
     large.check_and_remove();
     let fetch = fetch(farm, large).await;
     large.check_and_remove();
+    let desk = Desk::new();
+    let hosts = farm.toml(&desk, 1, "");
+    let task = Task::measure(&desk, &["--hosts", &hosts]);
+    let task_local = Task::measure(&desk, &["--local", "1"]);
     Round {
+        task,
+        task_local,
         ssh_true,
         open: open_s,
         ping_local,
         ping_ssh,
         cat,
         fetch,
+    }
+}
+
+impl Task {
+    fn measure(desk: &Desk, hosts: &[&str]) -> Self {
+        let alone = Self::job(desk, hosts, &["--segment", "1"]);
+        let auto = Self::job(desk, hosts, &[]);
+        Self { alone, auto }
+    }
+
+    /// A whole job of tasks that do nothing on one kept slot; counts only if all are done.
+    fn job(desk: &Desk, hosts: &[&str], more: &[&str]) -> f64 {
+        let text =
+            format!("frames = \"1-{TASKS}\"\nload = \"0s\"\nframe = \"0s\"\noutput = \"none\"\n");
+        desk.file("nothing.stub.toml", text);
+        let mut words = vec![
+            "render",
+            "nothing.stub.toml",
+            "--format",
+            "json",
+            "--no-history",
+        ];
+        words.extend(hosts);
+        words.extend(more);
+        let report = desk.run(words).expect_code(0).json();
+        assert_eq!(report["tasks"]["done"], TASKS, "{report:#}");
+        assert_eq!(report["loads"], 1, "{report:#}");
+        // From the first task's start on: opening and staging have figures of their own.
+        number(&report["makespan_s"]) / f64::from(TASKS)
     }
 }
 
@@ -120,6 +169,24 @@ fn table(first: f64, all: &[Round], mib: usize) {
     );
     println!("question and answer, ssh      {}", us(of(|r| r.ping_ssh)));
     println!("  the same, local pipe        {}", us(of(|r| r.ping_local)));
+    for (words, task, ratio) in [
+        (
+            "in segments of one",
+            (|r| r.task.alone) as fn(&Round) -> f64,
+            (|r| r.task.alone / r.task_local.alone) as fn(&Round) -> f64,
+        ),
+        (
+            "in segments as they come",
+            |r| r.task.auto,
+            |r| r.task.auto / r.task_local.auto,
+        ),
+    ] {
+        println!(
+            "a task, {words}, ssh  {}; {:.2} x local",
+            us(of(task)),
+            of(ratio)
+        );
+    }
     println!("fetch of {mib} MiB, verified     {}", rate(of(|r| r.fetch)));
     println!("  `ssh HOST cat FILE >FILE`   {}", rate(of(|r| r.cat)));
     println!(

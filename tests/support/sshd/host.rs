@@ -314,12 +314,15 @@ impl Host {
 
     /// Ends every ssh session; who listens goes on, and so does what the sessions had started.
     pub fn kill_sshd_sessions(&self) {
+        self.sshd_sessions().into_iter().for_each(kill);
+    }
+
+    /// The sshd processes of its sessions, as processes of this machine.
+    pub fn sshd_sessions(&self) -> Vec<u32> {
         let listener = self.listener();
-        for (pid, comm) in self.everything() {
-            if Some(pid) != listener && comm == "sshd" {
-                kill(pid);
-            }
-        }
+        let all = self.everything().into_iter();
+        let sessions = all.filter(|(pid, comm)| Some(*pid) != listener && comm == "sshd");
+        sessions.map(|(pid, _)| pid).collect()
     }
 
     /// Writes until its disk has no room left.

@@ -12,7 +12,8 @@
 
 mod ground;
 mod host;
-mod seen;
+mod left;
+pub mod seen;
 mod wires;
 
 use std::fs;

@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use super::host::Host;
+
 pub(super) fn all_pids() -> impl Iterator<Item = u32> {
     let entries = fs::read_dir("/proc").expect("Linux").flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -27,7 +29,7 @@ pub(super) fn descendants(pid: u32) -> Vec<u32> {
     found
 }
 
-pub(super) fn kill(pid: u32) {
+pub fn kill(pid: u32) {
     let pid = i32::try_from(pid)
         .ok()
         .and_then(rustix::process::Pid::from_raw);
@@ -55,4 +57,22 @@ pub(super) fn walk(folder: &Path, files: &mut BTreeMap<(u32, u32, u64), String>)
             files.insert(key, entry.path().display().to_string());
         }
     }
+}
+
+/// The ssh processes of a controller that lead to a host.
+pub fn ssh_clients(controller: u32, host: &Host) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{controller}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    let lists =
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let lists: Vec<String> = lists.collect();
+    let pids = lists.iter().flat_map(|list| list.split_whitespace());
+    let leads = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+        words.first() == Some(&b"ssh".as_slice()) && words.contains(&host.address().as_bytes())
+    };
+    pids.filter_map(|pid| pid.parse().ok())
+        .filter(leads)
+        .collect()
 }
