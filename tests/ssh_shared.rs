@@ -249,7 +249,9 @@ fn expect_waiting_is_shown(ben: &Person, job: &str, holder: &str) {
     let is_told = |event: &Value| {
         let holders = event["holders"].as_array().cloned().unwrap_or_default();
         event["event"] == "slot-waiting"
-            && holders.iter().any(|one| *one == Value::from(name.as_str()))
+            && holders
+                .iter()
+                .any(|one| one.as_str() == Some(name.as_str()))
     };
     wait_for_event(&ben.events, "slot that waits", is_told);
     let status = ben.desk.run(["status", job]).expect_code(0).stdout;

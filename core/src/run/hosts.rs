@@ -10,7 +10,7 @@ use framewright_worker::message::{FromWorker, RequestId, ToWorker};
 use tokio::sync::mpsc;
 use tokio::time::{Instant as Deadline, sleep, timeout_at};
 
-use super::activity::program_names;
+use super::activity::{not_there, program_names};
 use super::closed::{self, Closed};
 use super::controller::Controller;
 use super::ground::Ground;
@@ -280,10 +280,12 @@ impl Controller<'_> {
             },
             None => {
                 let adapter = self.job.adapter().description();
+                let names = program_names(self.job.adapter(), &self.host(host).entry);
                 let why = format!(
-                    "host {} has no {} (install it there, or name it in farm.toml: programs = {{ {} = \"/path\" }})",
+                    "host {} has no {}: {} (install it there, or name it in farm.toml: programs = {{ {} = \"/path\" }})",
                     self.host(host).name,
                     adapter.renderer,
+                    not_there(&names),
                     adapter.id,
                 );
                 self.give_up_host(host, why);
