@@ -367,7 +367,7 @@ fn a_disk_that_fills_up_in_the_middle() {
     show(&ended.stderr);
     assert_eq!(job.pictures(), 40);
     assert!(job.has("host-closed", "fw1"), "{:#?}", events(&job.events));
-    expect_told_once(&job, &ended, "its disk has only ");
+    expect_told_once(&job, &ended, "its disk ");
     expect_nothing_left_on(host);
     host.empty_disk();
 
@@ -382,7 +382,7 @@ fn a_disk_that_fills_up_in_the_middle() {
         began.elapsed().as_secs_f64(),
         ended.stderr
     ));
-    assert!(ended.stderr.contains("its disk has only "), "{ended:#?}");
+    assert!(ended.stderr.contains("host fw1: its disk "), "{ended:#?}");
     assert!(ended.stderr.contains("hint: "), "{ended:#?}");
     expect_nothing_left_on(host);
 }

@@ -214,7 +214,11 @@ impl Controller<'_> {
 
     /// A staged host's disk is full: it takes nothing until it has room again.
     pub(super) fn host_disk_full(&mut self, host: HostId) {
-        self.close(host, Closed::Disk, "its disk is full".to_owned());
+        self.close(
+            host,
+            Closed::Disk,
+            "its disk is full (make room there)".to_owned(),
+        );
     }
 }
 
