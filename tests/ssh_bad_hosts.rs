@@ -352,20 +352,26 @@ fn a_disk_that_has_no_room_for_the_scene() {
 
 #[test]
 fn a_disk_that_fills_up_in_the_middle() {
-    let Some(farm) = Farm::up(1) else { return };
+    let setup = Setup {
+        disk_bytes: 256 << 20,
+        ..Setup::default()
+    };
+    let Some(farm) = Farm::with(1, &setup) else {
+        return;
+    };
     if !farm.is_isolated_or_say() {
         return;
     }
     let host = farm.host(0);
     let bad = entry(&farm, 0, "");
-    let job = Job::new(&format!("{GOOD}{bad}"), 40);
+    let job = Job::new(&format!("{GOOD}{bad}"), 70);
     let running = job.start();
     let is_there = |event: &Value| event["event"] == "task-done" && event["host"] == "fw1";
     wait_for_event(&job.events, "frame of the host", is_there);
     host.fill_disk();
     let ended = running.end(LONG).expect_code(0);
     show(&ended.stderr);
-    assert_eq!(job.pictures(), 40);
+    assert_eq!(job.pictures(), 70);
     assert!(job.has("host-closed", "fw1"), "{:#?}", events(&job.events));
     expect_told_once(&job, &ended, "its disk ");
     expect_nothing_left_on(host);
