@@ -222,6 +222,7 @@ impl Controller<'_> {
         let on = complete.on;
         let Some((path, _)) = complete.written() else {
             self.commit_file(segment, task, complete, String::new());
+            self.let_go_if_drained(on);
             return;
         };
         let ground = self.host(on).ground.as_ref();
