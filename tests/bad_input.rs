@@ -185,7 +185,7 @@ fn scenes_that_are_none() {
             &["render", "broken.stub.toml"],
             "stub scene {work}/broken.stub.toml is wrong in line 2: string values must be quoted",
             "the keys of a stub scene are frames, fps, width, height, load, declare_load, frame, \
-             call, layers, slow, output, tiles, sticky, memory and fault",
+             call, layers, slow, output, tiles, sticky, memory, assets and fault",
         )
         .with(&[("broken.stub.toml", "frames = \"1-3\"\nwidth = \n")]),
         row(

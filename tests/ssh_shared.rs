@@ -142,7 +142,7 @@ fn two_jobs_share_hosts_and_neither_starves() {
     let Some(farm) = Farm::with(4, &Setup::default()) else {
         return;
     };
-    let (anna, ben) = (Person::new(&farm, 140, ""), Person::new(&farm, 180, ""));
+    let (anna, ben) = (Person::new(&farm, 240, ""), Person::new(&farm, 290, ""));
     let first = anna.start();
     let anna_job = anna.job();
     // She has all slots before he comes.
@@ -164,7 +164,7 @@ fn two_jobs_share_hosts_and_neither_starves() {
         (first, second, looker.join().unwrap())
     });
     let (first, second) = (first.expect_code(0), second.expect_code(0));
-    assert_eq!((anna.pictures(), ben.pictures()), (140, 180));
+    assert_eq!((anna.pictures(), ben.pictures()), (240, 290));
 
     // Waiting is told where people look.
     let says = second
@@ -225,7 +225,7 @@ fn two_jobs_share_hosts_and_neither_starves() {
 
     // What she had is his as soon as she is done.
     let her_end = ends(&anna);
-    let after = |event: &&Value| seconds(her_end, when(event)) > -1.0;
+    let after = |event: &&Value| seconds(her_end, when(event)) > -3.0;
     let late: Vec<f64> = got
         .iter()
         .filter(after)
@@ -249,16 +249,21 @@ fn expect_waiting_is_shown(ben: &Person, job: &str, holder: &str) {
     let is_told = |event: &Value| {
         let holders = event["holders"].as_array().cloned().unwrap_or_default();
         event["event"] == "slot-waiting"
-            && holders.iter().any(|one| *one == Value::from(name.as_str()))
+            && holders
+                .iter()
+                .any(|one| one.as_str() == Some(name.as_str()))
     };
     wait_for_event(&ben.events, "slot that waits", is_told);
     let status = ben.desk.run(["status", job]).expect_code(0).stdout;
     assert!(status.contains(&format!("held by {name}")), "{status}");
-    let explained = ben.desk.run(["explain", job, "1"]).expect_code(0).stdout;
-    assert!(
-        explained.contains(&format!("held by {name}")),
-        "{explained}"
-    );
+    // Any frame that nobody has begun says it; he may have got a slot meanwhile.
+    let explained = poll(LONG, || {
+        let frames = ["1", "77", "151", "289"].iter();
+        let told = frames.map(|frame| ben.desk.run(["explain", job, frame]).expect_code(0).stdout);
+        let mut told = told.filter(|told| told.contains(&format!("held by {name}")));
+        told.next()
+    });
+    assert!(explained.is_some(), "no frame says who has the slots");
 }
 
 #[test]

@@ -281,6 +281,25 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_lost_its_last_host_does_not_flood() {
+        let given_up = |n: u32, why: &str| Event::TaskGivenUp {
+            task: format!("a:{n}"),
+            why: why.to_owned(),
+        };
+        let mut events = vec![at(0, given_up(1, "it is broken"))];
+        events.extend((2..=50).map(|n| at(1, given_up(n, "every host is gone"))));
+        events.push(at(2, given_up(51, "it is broken")));
+        insta::assert_snapshot!(told(Loudness::Quiet, &events), @r#"
+        a:1: given up: it is broken
+        a:2: given up: every host is gone
+        a:3: given up: every host is gone
+        a:4: given up: every host is gone
+        further tasks are given up as well: every host is gone
+        a:51: given up: it is broken
+        "#);
+    }
+
+    #[test]
     fn what_a_renderer_says_cannot_break_a_line() {
         let mut event = failed(1, "a:1", 1, "n1", 0);
         if let Event::TaskFailed { why, .. } = &mut event {

@@ -95,7 +95,8 @@ impl From<AdapterFault> for ActivityError {
     }
 }
 
-fn not_there(names: &[String]) -> String {
+/// Why none of these programs was found.
+pub(super) fn not_there(names: &[String]) -> String {
     match names {
         [path] if path.starts_with('/') => format!("there is no program {path}"),
         [name] => format!("{name} is not on its PATH"),

@@ -33,7 +33,7 @@ pub(super) struct Check {
 pub(super) struct Complete {
     host: String,
     /// The same by number: of two hosts of one name, the later may have joined after the earlier left.
-    on: HostId,
+    pub on: HostId,
     slot: u32,
     attempt: u32,
     took: Took,
@@ -232,6 +232,7 @@ impl Controller<'_> {
             }
             None => self.fetch(on, segment, task, complete),
         }
+        self.let_go_if_drained(on);
     }
 
     /// This attempt wins, and its file is here: record it, then move the file into place.
@@ -307,12 +308,10 @@ impl Controller<'_> {
 
     /// A late or losing attempt: its file goes.
     pub(super) fn discard(&mut self, segment: SegmentId, task: TaskId) {
-        if let Some(Complete {
-            on,
-            written: Some((path, _)),
-            ..
-        }) = self.complete.remove(&(segment, task))
-        {
+        let Some(Complete { on, written, .. }) = self.complete.remove(&(segment, task)) else {
+            return;
+        };
+        if let Some((path, _)) = written {
             let ground = self.host(on).ground.as_ref();
             match ground.and_then(|ground| ground.here(&path)) {
                 // Left behind at worst, below the job's scratch folder, which goes at the end.
@@ -324,6 +323,7 @@ impl Controller<'_> {
                 }
             }
         }
+        self.let_go_if_drained(on);
     }
 
     pub(super) fn on_store(&mut self, done: Done) {

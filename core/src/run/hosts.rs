@@ -10,7 +10,7 @@ use framewright_worker::message::{FromWorker, RequestId, ToWorker};
 use tokio::sync::mpsc;
 use tokio::time::{Instant as Deadline, sleep, timeout_at};
 
-use super::activity::program_names;
+use super::activity::{not_there, program_names};
 use super::closed::{self, Closed};
 use super::controller::Controller;
 use super::ground::Ground;
@@ -280,10 +280,12 @@ impl Controller<'_> {
             },
             None => {
                 let adapter = self.job.adapter().description();
+                let names = program_names(self.job.adapter(), &self.host(host).entry);
                 let why = format!(
-                    "host {} has no {} (install it there, or name it in farm.toml: programs = {{ {} = \"/path\" }})",
+                    "host {} has no {}: {} (install it there, or name it in farm.toml: programs = {{ {} = \"/path\" }})",
                     self.host(host).name,
                     adapter.renderer,
+                    not_there(&names),
                     adapter.id,
                 );
                 self.give_up_host(host, why);
@@ -366,49 +368,6 @@ impl Controller<'_> {
         }
         self.host_mut(host).told = Some(why.clone());
         self.emit(Event::HostLost { host: name, why });
-    }
-
-    /// A folder cannot be made there. Whether the host is given up for that: what may not be written
-    /// now will not be later.
-    fn is_unwritable(&mut self, host: HostId, why: &str) -> bool {
-        let name = self.host(host).name.clone();
-        let is_for_good = ["Read-only file system", "Permission denied"]
-            .iter()
-            .any(|reason| why.contains(reason));
-        if !is_for_good {
-            self.warn(format!("host {name}: {why}"));
-            return false;
-        }
-        let advice = match self.host(host).entry.storage {
-            Storage::Shared => {
-                "let the user that it runs as write there, or set storage = \"staged\" for it"
-            }
-            Storage::Staged => "let the user that it runs as write there",
-        };
-        self.turn_away(host, format!("host {name}: {why} ({advice})"));
-        true
-    }
-
-    /// Gives up a host that works, with all that it has.
-    fn turn_away(&mut self, host: HostId, why: String) {
-        for slot in self.slots_of(host) {
-            self.close_session(slot);
-        }
-        if let Some(link) = self.host(host).link() {
-            link.say(ToWorker::Bye);
-        }
-        self.lose_slots(host);
-        self.lose_leases(host);
-        self.lose_fetches(host);
-        let state = std::mem::replace(&mut self.host_mut(host).state, HostState::Down);
-        // Its link is kept until the worker has said its last word.
-        if let HostState::Looking { link, .. }
-        | HostState::Staging { link, .. }
-        | HostState::Up { link, .. } = state
-        {
-            self.leaving.push((host, link));
-        }
-        self.give_up_host(host, why);
     }
 
     /// Whether any other host has a worker now.

@@ -2,7 +2,8 @@
 //!
 //! One that joins gets the next numbers and is opened like any other. One that is drained takes
 //! nothing new, ends what it has begun, keeps its results until they are fetched, and is let go; a
-//! job is not left without any host.
+//! job is not left without any host. One that turns out to be of no use while it works is turned away
+//! with all that it has.
 
 use framewright_kernel::event::Event as FarmEvent;
 use framewright_kernel::hosts::SLOTS_MAX;
@@ -163,5 +164,50 @@ impl Controller<'_> {
             host,
             for_good: true,
         });
+    }
+
+    /// A folder cannot be made there. Whether the host is given up for that: what may not be written
+    /// now will not be later.
+    pub(super) fn is_unwritable(&mut self, host: HostId, why: &str) -> bool {
+        let name = self.host(host).name.clone();
+        let is_for_good = ["Read-only file system", "Permission denied"]
+            .iter()
+            .any(|reason| why.contains(reason));
+        if !is_for_good {
+            self.warn(format!("host {name}: {why}"));
+            return false;
+        }
+        let advice = match self.host(host).entry.storage {
+            Storage::Shared => {
+                "let the user that it runs as write there, or set storage = \"staged\" for it"
+            }
+            Storage::Staged => "let the user that it runs as write there",
+        };
+        // Its number says nothing that its name does not.
+        let why = why.split(" (os error").next().unwrap_or(why);
+        self.turn_away(host, format!("host {name}: {why} ({advice})"));
+        true
+    }
+
+    /// Gives up a host that works, with all that it has.
+    fn turn_away(&mut self, host: HostId, why: String) {
+        for slot in self.slots_of(host) {
+            self.close_session(slot);
+        }
+        if let Some(link) = self.host(host).link() {
+            link.say(ToWorker::Bye);
+        }
+        self.lose_slots(host);
+        self.lose_leases(host);
+        self.lose_fetches(host);
+        let state = std::mem::replace(&mut self.host_mut(host).state, HostState::Down);
+        // Its link is kept until the worker has said its last word.
+        if let HostState::Looking { link, .. }
+        | HostState::Staging { link, .. }
+        | HostState::Up { link, .. } = state
+        {
+            self.leaving.push((host, link));
+        }
+        self.give_up_host(host, why);
     }
 }

@@ -205,13 +205,20 @@ impl Controller<'_> {
         }
     }
 
+    /// Whether pictures of a host are to be fetched yet, or may be: which of those that are whole wins
+    /// is the kernel's to say, and that may be on its way.
     pub(super) fn is_fetching_from(&self, host: HostId) -> bool {
         self.fetches.values().any(|fetching| fetching.host == host)
+            || self.complete.values().any(|complete| complete.on == host)
     }
 
     /// A staged host's disk is full: it takes nothing until it has room again.
     pub(super) fn host_disk_full(&mut self, host: HostId) {
-        self.close(host, Closed::Disk, "its disk is full".to_owned());
+        self.close(
+            host,
+            Closed::Disk,
+            "its disk is full (make room there)".to_owned(),
+        );
     }
 }
 
