@@ -47,6 +47,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How much longer than its grace the end of everything may take on a busy machine.
 const SLACK: Duration = Duration::from_secs(8);
 
+/// How many tasks are named of what is under way.
+const NAMES_MAX: usize = 6;
+
 /// Whom to kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Victim {
@@ -192,11 +195,14 @@ impl Tally {
         for act in acts {
             *self.acts.entry(act).or_default() += 1;
         }
-        let works: Vec<String> = kill.works.iter().map(ToString::to_string).collect();
-        let works = match works.is_empty() {
-            true => "nothing under way".to_owned(),
-            false => works.join(", "),
-        };
+        let named = kill.works.iter().take(NAMES_MAX).map(ToString::to_string);
+        let mut works: Vec<String> = named.collect();
+        match kill.works.len() - works.len() {
+            0 if works.is_empty() => works.push("nothing under way".to_owned()),
+            0 => {}
+            more => works.push(format!("{more} more")),
+        }
+        let works = works.join(", ");
         let on = match kill.victim {
             Victim::Controller => String::new(),
             _ => format!(" of {}", kill.host),

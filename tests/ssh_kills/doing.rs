@@ -136,6 +136,9 @@ pub fn committing(journal: &[Value], shown: &[Value]) -> Vec<Work> {
         .filter(|event| is(event, "task-done"))
         .map(|event| text(event, "task"))
         .collect();
+    // What earlier lives of the controller did was shown by them.
+    let life = journal.iter().rposition(|event| is(event, "job-started"));
+    let journal = &journal[life.unwrap_or(0)..];
     let done = journal.iter().filter(|event| is(event, "task-done"));
     done.filter(|event| !shown.contains(&text(event, "task")))
         .map(|event| Work {

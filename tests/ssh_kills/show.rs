@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::pictures::compare;
-use super::record::{Journal, Tail, text};
+use super::record::{Journal, Tail, is, text};
 use super::support::sshd::Farm;
 use super::support::{Desk, Running};
 
@@ -107,6 +107,10 @@ impl Stage {
             let bytes = fs::read(text(file, "path")).expect("a committed file is there");
             let hash = blake3::hash(&bytes).to_hex();
             assert_eq!(text(file, "hash"), hash.as_str(), "{task}");
+        }
+        // Who was killed in the middle of connecting is tried again, and not given up for good.
+        for event in journal.events.iter().filter(|event| is(event, "host-lost")) {
+            assert!(!text(event, "why").contains("login shell"), "{event}");
         }
         let last = journal.events.last().expect("a journal that ends");
         let end = (text(last, "event"), text(last, "state"));

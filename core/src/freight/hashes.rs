@@ -1,7 +1,7 @@
 //! Hashes of files that did not change since: one SQLite file, `STATE/hashes.sqlite`.
 //!
 //! A file counts as unchanged while its path, size, time of modification and inode are the same,
-//! as for `make` and `rsync`. A time that is younger than [`SETTLED_MIN`] when the file is hashed
+//! as for `make` and `rsync`. A time that is younger than `SETTLED_MIN` when the file is hashed
 //! proves nothing (the next write may fall into the same tick of the clock), so such a hash is not
 //! kept.
 //!

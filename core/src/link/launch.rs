@@ -28,6 +28,9 @@ const TRIES_MAX: u32 = 6;
 /// Pause before the second attempt; doubled each time, and up to twice as long by chance.
 const PAUSE: Duration = Duration::from_millis(150);
 
+/// ssh's exit code where it is not that of what it ran.
+const SSH_FAILED: i32 = 255;
+
 static CONNECTS: Semaphore = Semaphore::const_new(CONNECTS_MAX);
 
 /// What is wanted at the far end.
@@ -211,7 +214,12 @@ async fn obstacle(
             seconds: patience.as_secs(),
             said: last(),
         },
-        (false, false) => Obstacle::of_ssh(&words, &printed),
+        (false, false) => {
+            let status = launched.child.try_wait().ok().flatten();
+            let code = status.and_then(|status| status.code());
+            let by_shell = code.is_some_and(|code| code != SSH_FAILED);
+            Obstacle::of_ssh(&words, &printed, by_shell)
+        }
     }
 }
 

@@ -432,9 +432,12 @@ impl Host {
         let tagged = processes_with("FRAMEWRIGHT_TEST_HOST", &self.name);
         let farm = self.folder.parent().unwrap_or(&self.folder);
         let farm = processes_with("FRAMEWRIGHT_TEST_FARM", &farm.display().to_string());
+        // Renderers have an environment of their own.
+        let below = |pid: u32| std::iter::once(pid).chain(descendants(pid));
         tagged
             .into_keys()
             .filter(|pid| farm.contains_key(pid))
+            .flat_map(below)
             .chain(descendants(listener))
             .chain([listener])
             .filter_map(comm)

@@ -12,11 +12,17 @@ pub(super) fn all_pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
+/// Of all its threads: each has those that it started.
 pub(super) fn children(pid: u32) -> Vec<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect()
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    let lists =
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let pids = |list: String| -> Vec<u32> {
+        let words = list.split_whitespace();
+        words.filter_map(|word| word.parse().ok()).collect()
+    };
+    lists.flat_map(pids).collect()
 }
 
 pub(super) fn descendants(pid: u32) -> Vec<u32> {
@@ -61,18 +67,10 @@ pub(super) fn walk(folder: &Path, files: &mut BTreeMap<(u32, u32, u64), String>)
 
 /// The ssh processes of a controller that lead to a host.
 pub fn ssh_clients(controller: u32, host: &Host) -> Vec<u32> {
-    let threads = fs::read_dir(format!("/proc/{controller}/task"));
-    let threads = threads.into_iter().flatten().flatten();
-    let lists =
-        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    let lists: Vec<String> = lists.collect();
-    let pids = lists.iter().flat_map(|list| list.split_whitespace());
     let leads = |pid: &u32| {
         let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
         words.first() == Some(&b"ssh".as_slice()) && words.contains(&host.address().as_bytes())
     };
-    pids.filter_map(|pid| pid.parse().ok())
-        .filter(leads)
-        .collect()
+    children(controller).into_iter().filter(leads).collect()
 }

@@ -270,8 +270,9 @@ impl Obstacle {
     }
 
     /// What an ssh that ended before anything ran died of. `printed`: what came on its standard
-    /// output.
-    pub(in crate::link) fn of_ssh(stderr: &[String], printed: &str) -> Self {
+    /// output; `by_shell`: it ended as the shell there did, neither by a signal nor with 255, which
+    /// is ssh's own.
+    pub(in crate::link) fn of_ssh(stderr: &[String], printed: &str, by_shell: bool) -> Self {
         let has = |what: &str| stderr.iter().any(|line| line.contains(what));
         let line = |what: &str| {
             let found = stderr.iter().rev().find(|line| line.contains(what));
@@ -330,12 +331,14 @@ impl Obstacle {
                 return Self::Unreachable { said: line(lost) };
             }
         }
-        let last = |text: &str| {
-            text.lines()
-                .rfind(|line| !line.trim().is_empty())
-                .map(str::to_owned)
-        };
-        if let Some(said) = last(printed) {
+        let mut lines = printed.lines();
+        let last = lines.rfind(|line| !line.trim().is_empty());
+        let printed = last.map(str::to_owned);
+        if !by_shell {
+            let said = stderr.last().cloned().or(printed).unwrap_or_default();
+            return Self::Other { said };
+        }
+        if let Some(said) = printed {
             return Self::ShellEnded { said };
         }
         match stderr.last() {
@@ -383,7 +386,17 @@ mod tests {
 
     fn of(stderr: &[&str], printed: &str) -> String {
         let lines: Vec<String> = stderr.iter().map(ToString::to_string).collect();
-        Obstacle::of_ssh(&lines, printed).to_string()
+        Obstacle::of_ssh(&lines, printed, true).to_string()
+    }
+
+    #[test]
+    fn an_ssh_that_was_killed_is_no_fault_of_the_shell() {
+        for printed in ["", "Welcome\n"] {
+            let killed = Obstacle::of_ssh(&[], printed, false);
+            assert!(!killed.is_permanent(), "{killed}");
+            let ended = Obstacle::of_ssh(&[], printed, true);
+            assert!(ended.is_permanent(), "{ended}");
+        }
     }
 
     #[test]
