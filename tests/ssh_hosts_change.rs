@@ -400,3 +400,33 @@ fn a_host_whose_owner_is_at_work_takes_nothing_until_that_ends() {
     assert_eq!(job.pictures(), 30);
     job.expect_nothing_was_tried_again();
 }
+
+#[test]
+fn a_host_whose_memory_is_used_up_takes_nothing_until_some_is_free() {
+    let Some(farm) = Farm::up(1) else { return };
+    if !farm.is_isolated_or_say() {
+        return;
+    }
+    let host = farm.host(0);
+    let info = |free: u64| format!("MemTotal: 99999999 kB\nMemAvailable: {free:08} kB\n");
+    host.file("meminfo", &info(99_999_999), 0o644);
+    host.run("mount --bind meminfo /proc/meminfo")
+        .expect_code(0);
+    let job = Job::new(&farm, 30, "");
+    let running = job.start(&["--hosts", "farm.toml"]);
+    let id = job.id();
+    job.wait_for("task-done", "fw1");
+    host.file("meminfo", &info(1024), 0o644);
+    let closed = job.wait_for("host-closed", "fw1");
+    show(&closed.to_string());
+    let why = closed["why"].as_str().unwrap();
+    assert_eq!(why, "it has only 1MiB of its memory left");
+    let waits = job.some_frame_that_waits();
+    let explained = job.desk.run(["explain", &id, &waits]).expect_code(0).stdout;
+    assert!(explained.contains("of its memory left"), "{explained}");
+    host.file("meminfo", &info(99_999_999), 0o644);
+    job.wait_for("host-opened", "fw1");
+    running.end(LONG).expect_code(0);
+    assert_eq!(job.pictures(), 30);
+    job.expect_nothing_was_tried_again();
+}

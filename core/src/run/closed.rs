@@ -1,5 +1,5 @@
 //! Hosts and slots that take nothing new for now: outside their hours, with an owner at work, with
-//! a full disk, being drained, or with a slot that is somebody else's.
+//! memory or disk used up, being drained, or with a slot that is somebody else's.
 //!
 //! Here is why, for people; the kernel is only told slot by slot that it is so. What runs goes on to
 //! the end of what has begun.
@@ -26,6 +26,9 @@ use crate::request::{HostEntry, Storage};
 const DISK_MIN: u64 = 64 << 20;
 /// So many of the largest pictures must fit.
 const PICTURES_MIN: u64 = 4;
+/// A host takes nothing new with less than this part of its memory free: it would swap, or the
+/// system would end whatever is largest.
+const MEMORY_PART: u64 = 64;
 /// A host that was closed for its load is used again below this part of the limit, so that it does
 /// not open and close with every breath.
 const LOAD_AGAIN: f64 = 0.8;
@@ -41,6 +44,8 @@ pub(super) enum Closed {
     Hours,
     /// Its owner, or somebody else, keeps it busy.
     Load,
+    /// Its memory is used up.
+    Memory,
     /// Its disk has no room.
     Disk,
     /// It is being taken from the job.
@@ -81,6 +86,7 @@ impl Controller<'_> {
             );
             self.close_if(host, Closed::Load, vitals.load > limit, why);
         }
+        self.heed_memory(host, vitals.memory_bytes);
         if entry.storage == Storage::Staged && self.job.writes_files() {
             let least = DISK_MIN.max(self.largest_picture.saturating_mul(PICTURES_MIN));
             let why = format!(
@@ -88,6 +94,26 @@ impl Controller<'_> {
                 Bytes(vitals.disk_bytes)
             );
             self.close_if(host, Closed::Disk, vitals.disk_bytes < least, why);
+        }
+    }
+
+    /// `free`: what programs may still take; 0 where it is not known.
+    fn heed_memory(&mut self, host: HostId, free: u64) {
+        let all = self.host(host).link().map(|link| link.hello.memory_bytes);
+        let (Some(all), true) = (all, free > 0) else {
+            return;
+        };
+        let was = self.host(host).closed.contains_key(&Closed::Memory);
+        let least = all / MEMORY_PART * if was { 2 } else { 1 };
+        let why = format!("it has only {} of its memory left", Bytes(free));
+        self.close_if(host, Closed::Memory, free < least, why);
+        if self.host(host).closed.contains_key(&Closed::Memory) {
+            // Our own loaded scenes may be what fills it.
+            for slot in self.slots_of(host) {
+                if self.slots[slot.0 as usize].queue.is_empty() {
+                    self.close_session(slot);
+                }
+            }
         }
     }
 

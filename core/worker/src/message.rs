@@ -327,7 +327,7 @@ pub struct Holder {
 pub struct Vitals {
     /// Cores kept busy by others than this worker's own runs, on average of the last interval.
     pub load: f64,
-    /// Memory that programs may still take.
+    /// Memory that programs may still take; 0 where the system does not tell.
     pub memory_bytes: u64,
     /// Room on the disk of the scratch folder, for this user.
     pub disk_bytes: u64,
