@@ -39,6 +39,20 @@ fn in_run(worker: u32, run: u64) -> usize {
     of_run.iter().filter(|pid| of_worker.contains(pid)).count()
 }
 
+/// Waits until so many processes of a run live: one that has just been forked shows its tags only
+/// once it has become another program.
+fn expect_in_run(worker: u32, run: u64, count: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    while in_run(worker, run) != count {
+        assert!(
+            Instant::now() < deadline,
+            "{} processes, not {count}",
+            in_run(worker, run)
+        );
+        std::thread::yield_now();
+    }
+}
+
 /// Waits until everybody who has the write end is gone.
 fn wait_for_end_of(mut pipe: impl Read + AsFd) {
     let deadline = Instant::now() + PATIENCE;
@@ -82,7 +96,7 @@ fn sure_end_leaves_nothing() {
     controller.line(2, "up");
     controller.run(1, 0, &STUBBORN);
     controller.line(1, "up");
-    assert_eq!(in_run(controller.pid, 1), 4);
+    expect_in_run(controller.pid, 1, 4);
     let began = Instant::now();
     kill(&mut controller, 1, 100);
     let finished = controller.finish(1);
@@ -274,7 +288,7 @@ fn killed_controller_takes_everything_along() {
         }
         !matches!(message, FromWorker::Lines { .. })
     });
-    assert_eq!(in_run(worker, 1), 4);
+    expect_in_run(worker, 1, 4);
     stand_in.kill().unwrap();
     stand_in.wait().unwrap();
     wait_for_end_of(stdout);
@@ -288,7 +302,8 @@ fn killed_worker_leaves_what_the_sweep_finds() {
     controller.line(1, "up");
     controller.worker.kill().unwrap();
     wait(&mut controller.worker);
-    assert_eq!(in_run(controller.pid, 1), 4, "nobody else ends them");
+    // Nobody else ends them.
+    expect_in_run(controller.pid, 1, 4);
     assert_eq!(sweep_tagged(controller.pid), 4);
     assert_gone(controller.pid);
     assert_eq!(sweep_tagged(controller.pid), 0);
