@@ -290,7 +290,7 @@ impl Talk {
                     break Over::Cut(format!("host {name}: the link broke: {error}"));
                 }
                 Err(_) => {
-                    let silent_s = silence_max.as_secs_f64();
+                    let silent_s = (silence_max.as_secs_f64() * 10.0).round() / 10.0;
                     break Over::Cut(format!(
                         "host {name}: its worker has said nothing for {silent_s} s"
                     ));
