@@ -298,7 +298,8 @@ impl Note {
 
     /// Becomes readable when the process has ended; `None` when it has.
     fn pidfd(&self) -> Option<OwnedFd> {
-        let pidfd = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::empty()).ok()?;
+        let pid = (self.pid > 0).then(|| Pid::from_raw(self.pid)).flatten()?;
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
         self.lives().then_some(pidfd)
     }
 

@@ -134,5 +134,7 @@ fn holder(path: &Path) -> io::Result<Option<Pid>> {
         return Ok(None);
     }
     // A holder on another machine that shares this folder has no process here.
-    Ok(Pid::from_raw(lock.l_pid).filter(|_| lock.l_pid > 0))
+    Ok((lock.l_pid > 0)
+        .then(|| Pid::from_raw(lock.l_pid))
+        .flatten())
 }

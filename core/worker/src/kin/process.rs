@@ -67,10 +67,16 @@ fn parse_stat(pid: Pid, stat: &[u8]) -> Option<Process> {
             number: pid.as_raw_nonzero(),
             started: fields.get(FIELD_STARTED)?.parse().ok()?,
         },
-        parent: Pid::from_raw(fields.get(FIELD_PARENT)?.parse().ok()?),
-        group: Pid::from_raw(fields.get(FIELD_GROUP)?.parse().ok()?),
+        parent: pid_of(fields.get(FIELD_PARENT)?)?,
+        group: pid_of(fields.get(FIELD_GROUP)?)?,
         zombie: matches!(*fields.get(FIELD_STATE)?, "Z" | "X"),
     })
+}
+
+/// A number of a process that may be none: 0, and -1 of a process that is just being reaped.
+fn pid_of(text: &str) -> Option<Option<Pid>> {
+    let number: i32 = text.parse().ok()?;
+    Some((number > 0).then(|| Pid::from_raw(number)).flatten())
 }
 
 /// Every process of this machine that can be seen.
@@ -86,7 +92,7 @@ pub(super) fn all() -> Vec<Process> {
 
 /// When the process of this number started, in clock ticks since boot; `None` when it has ended.
 pub(crate) fn born(number: i32) -> Option<u64> {
-    let process = Process::read(Pid::from_raw(number)?)?;
+    let process = Process::read((number > 0).then(|| Pid::from_raw(number)).flatten()?)?;
     (!process.zombie).then_some(process.key.started)
 }
 
@@ -181,6 +187,8 @@ mod tests {
         let process = parse_stat(Pid::INIT, stat).unwrap();
         assert_eq!(process.parent, Pid::from_raw(7));
         assert_eq!(process.group, Pid::from_raw(41));
+        assert_eq!(pid_of("-1"), Some(None), "it is just being reaped");
+        assert_eq!(pid_of("0"), Some(None));
         assert_eq!(process.key.started, 123_456);
         assert!(!process.zombie);
         assert_eq!(parse_stat(Pid::INIT, b"42 (a"), None);
