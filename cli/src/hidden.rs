@@ -47,23 +47,26 @@ fn watch(rest: &[OsString]) -> ExitCode {
 /// A way to be a worker.
 type Serve = fn(OwnedFd, OwnedFd, &WorkerOptions) -> Result<Farewell, WorkerError>;
 
+/// Takes the ends of a link for the hidden command `name`, which takes no words; `who` is what
+/// people call it.
+fn far_end(name: &str, who: &str, rest: &[OsString]) -> Result<(OwnedFd, OwnedFd), ExitCode> {
+    if let Some(word) = rest.first() {
+        let word = word.to_string_lossy();
+        let message = format!("{name} takes no arguments, but got {word}");
+        return Err(failed(Presentable::usage(message)));
+    }
+    framewright_worker::claim_stdio().map_err(|error| {
+        let message = format!("the {who} cannot take its link: {error}");
+        failed(Presentable::fault(message))
+    })
+}
+
 /// The far end of a link. What it is to do comes through its standard input, so it takes no words.
 fn worker(name: &str, rest: &[OsString], serve: Serve) -> ExitCode {
-    if let Some(word) = rest.first() {
-        let message = format!(
-            "{name} takes no arguments, but got {}",
-            word.to_string_lossy()
-        );
-        return failed(Presentable::usage(message));
-    }
     // First of all: everything started from here on would inherit the link.
-    let (stdin, stdout) = match framewright_worker::claim_stdio() {
+    let (stdin, stdout) = match far_end(name, "worker", rest) {
         Ok(ends) => ends,
-        Err(error) => {
-            return failed(Presentable::fault(format!(
-                "the worker cannot take its link: {error}"
-            )));
-        }
+        Err(failed) => return failed,
     };
     let executable = std::env::current_exe().ok();
     let become_other = |word: &str| Some(vec![executable.clone()?.into(), word.into()]);
@@ -105,20 +108,9 @@ fn worker(name: &str, rest: &[OsString], serve: Serve) -> ExitCode {
 
 /// The depot of a host. Like the worker it takes no words.
 fn freight(rest: &[OsString]) -> ExitCode {
-    if let Some(word) = rest.first() {
-        let message = format!(
-            "freight takes no arguments, but got {}",
-            word.to_string_lossy()
-        );
-        return failed(Presentable::usage(message));
-    }
-    let (stdin, stdout) = match framewright_worker::claim_stdio() {
+    let (stdin, stdout) = match far_end("freight", "depot", rest) {
         Ok(ends) => ends,
-        Err(error) => {
-            return failed(Presentable::fault(format!(
-                "the depot cannot take its link: {error}"
-            )));
-        }
+        Err(failed) => return failed,
     };
     match depot_main(stdin, stdout) {
         DepotEnd::Bye | DepotEnd::ControllerGone => Exit::Done.into(),
