@@ -265,6 +265,7 @@ mod tests {
                 exact: false,
                 margin: 0,
                 why: "the compositor is used".into(),
+                ..Tiling::default()
             },
             warnings: vec!["1 texture is missing".into()],
             ..Scene::default()

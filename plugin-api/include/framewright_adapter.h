@@ -50,6 +50,9 @@
  *                   `frame-lists` itself.
  *   reports-frames  it says when each frame is written, so that frames are committed one by one and
  *                   a running segment can be cut.
+ *   reduced         a task may ask for the picture at one in `reduced` of its width and height.
+ *   reads-scenes    `inspect` needs no renderer: it is opened with an empty `program` where there is
+ *                   none, and is answered without a process.
  *
  * FILES THAT A SCENE NEEDS
  *   An `inspect` session lists them all as `assets`: {"path":...,"bytes":...,"missing":false,

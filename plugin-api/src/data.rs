@@ -62,6 +62,12 @@ pub struct Abilities {
     /// It says when each frame is written, so frames are committed one by one and a running
     /// segment can be cut.
     pub reports_frames: bool,
+    /// It renders pictures at a part of their size ([`Task::reduced`]), so that a cheap look tells
+    /// where in the frame the time goes.
+    pub reduced: bool,
+    /// The adapter reads scenes by itself: `inspect` is opened with an empty [`Open::program`] where
+    /// the renderer is not installed, and is answered without a process.
+    pub reads_scenes: bool,
 }
 
 /// How a renderer renders a part of a frame.
@@ -292,6 +298,11 @@ pub struct Task {
     /// Which part of the frame; absent = all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tile: Option<Tile>,
+    /// The picture is wanted at one in so many of its width and height, rounded up; 0 and 1 = as it
+    /// is. `tile` counts in pixels of the smaller picture. Only told where the adapter says
+    /// [`Abilities::reduced`].
+    #[serde(default, skip_serializing_if = "is_whole")]
+    pub reduced: u32,
     /// Which try this is, from 1.
     pub attempt: u32,
     /// Where the picture goes: an absolute path with extension, in a folder that exists. Empty
@@ -301,6 +312,12 @@ pub struct Task {
     /// Committed files of other layers that this task stands on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
+}
+
+/// Whether a reduction leaves a picture as it is.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_whole(reduced: &u32) -> bool {
+    *reduced <= 1
 }
 
 /// A rectangle of the frame; `x`, `y` count from the top left.
@@ -323,6 +340,9 @@ pub struct Need {
     pub layer: String,
     /// Its frame.
     pub frame: i32,
+    /// Which part of the frame the file holds, overlap included; absent = all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tile: Option<Tile>,
     /// The file on this host.
     pub path: String,
 }
@@ -591,6 +611,10 @@ pub struct Scene {
     pub tiles: Tiling,
     /// Whether layers may be rendered apart.
     pub layer_split: LayerSplit,
+    /// The oldest version of the renderer that can load it, as dotted numbers: `4.2`. Hosts with an
+    /// older one are not asked to. Empty = not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version_min: String,
     /// What people should know before they render it.
     pub warnings: Vec<String>,
 }
@@ -704,6 +728,10 @@ pub struct Tiling {
     pub exact: bool,
     /// Overlap in pixels that makes it exact.
     pub margin: u32,
+    /// Tiles, overlap included, begin at multiples of so many pixels from the top left, and end there
+    /// or at the frame's edge: where it is only exact then, or where the renderer would waste parts of
+    /// its buckets otherwise. 0 and 1 = anywhere.
+    pub align: u32,
     /// Why not, where not.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
@@ -793,6 +821,7 @@ impl Task {
             layer: String::new(),
             frame,
             tile: None,
+            reduced: 0,
             attempt: 1,
             output: output.to_owned(),
             needs: Vec::new(),

@@ -172,6 +172,7 @@ impl Inspect {
             memory_bytes: facts.memory_bytes.unwrap_or(0),
             assets: std::mem::take(&mut self.assets),
             tiles: facts.tiles,
+            version_min: String::new(),
             layer_split: facts.layer_split,
             warnings,
         }

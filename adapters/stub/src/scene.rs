@@ -120,6 +120,7 @@ impl Inspection {
                 } else {
                     "the scene says `tiles.exact = false`".to_owned()
                 },
+                ..Tiling::default()
             },
             layer_split: LayerSplit {
                 exact: true,

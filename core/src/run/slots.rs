@@ -213,6 +213,7 @@ impl Controller<'_> {
             layer: facts.layer.to_owned(),
             frame: facts.frame,
             tile: None,
+            reduced: 0,
             attempt: u32::from(attempt.0),
             output,
             needs: Vec::new(),

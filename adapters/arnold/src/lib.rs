@@ -1,0 +1,1 @@
+//! framewright's adapter for Arnold.

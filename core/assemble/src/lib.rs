@@ -1,0 +1,5 @@
+//! Puts pictures together: tiles into frames, layers into one file, frames into films and contact
+//! sheets.
+//!
+//! Knows files and rectangles; jobs, hosts and renderers are not known here. Whatever is written is
+//! written whole: under a temporary name beside its place, then renamed.
