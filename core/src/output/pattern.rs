@@ -141,6 +141,18 @@ impl OutputPattern {
         &self.format
     }
 
+    /// What the names of pictures end with, without the dot.
+    #[must_use]
+    pub fn extension(&self) -> &str {
+        extension(&self.tail).unwrap_or(&self.format)
+    }
+
+    /// Whether the names of pictures tell layers apart.
+    #[must_use]
+    pub fn has_layer(&self) -> bool {
+        self.count(|piece| matches!(piece, Piece::Layer)) > 0
+    }
+
     /// For people: the absolute path with its placeholders.
     #[must_use]
     pub fn display(&self) -> PathBuf {
@@ -206,8 +218,7 @@ impl OutputPattern {
                 better: format!("{stem}.####.{extension}"),
             });
         }
-        let has_layer = self.count(|piece| matches!(piece, Piece::Layer)) > 0;
-        if wanted.layers.len() > 1 && !has_layer {
+        if wanted.layers.len() > 1 && !self.has_layer() {
             let stem = stem.trim_end_matches('#').trim_end_matches('.');
             let frame = if places > 0 { ".####" } else { "" };
             return Err(OutputError::NoLayer {

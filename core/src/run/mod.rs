@@ -24,6 +24,7 @@ mod measured;
 mod membership;
 mod open_files;
 pub mod paths;
+pub mod pieces;
 mod plan;
 mod prepare;
 mod remembered;
