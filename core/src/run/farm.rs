@@ -8,7 +8,9 @@ use framewright_kernel::farm::Farm;
 use framewright_kernel::frames::Frame;
 use framewright_kernel::hosts::{Bytes, HostSpec, Speed, TagSet};
 use framewright_kernel::ids::{LayerId, SegmentId};
-use framewright_kernel::job::{After, Costs, Job as KernelJob, JobSpec, LayerSpec, Scope, TaskSpec};
+use framewright_kernel::job::{
+    After, Costs, Job as KernelJob, JobSpec, LayerSpec, Scope, TaskSpec,
+};
 use framewright_kernel::policy::{Limits, Pace};
 use framewright_kernel::time::Span;
 use framewright_plugin_api::data::{self, Abilities, Basis, Cost, Scene};
@@ -260,9 +262,7 @@ fn part_rendered(prepared: &Prepared) -> f64 {
     let weight = |layer: &data::Layer| layer.weight.max(0.0);
     let known = &prepared.inspection.scene.layers;
     let all: f64 = known.iter().filter(|layer| layer.used).map(weight).sum();
-    let rendered: f64 = rendered_layers(prepared)
-        .map(|layer| weight(&layer))
-        .sum();
+    let rendered: f64 = rendered_layers(prepared).map(|layer| weight(&layer)).sum();
     match all > 0.0 && rendered > 0.0 {
         true => rendered / all,
         false => 1.0,

@@ -64,7 +64,9 @@ pub enum SplitError {
         why: String,
     },
     /// Less overlap than the picture needs.
-    #[error("tiles of this scene must overlap by {margin} pixels or more to fit together, not by {overlap}")]
+    #[error(
+        "tiles of this scene must overlap by {margin} pixels or more to fit together, not by {overlap}"
+    )]
     Overlap {
         /// As typed.
         overlap: u32,
@@ -92,15 +94,17 @@ impl SplitError {
         match self {
             Self::Layer { .. } => Some("`framewright inspect` lists a scene's layers".to_owned()),
             Self::LayerTwice { .. } => Some("name each layer once".to_owned()),
-            Self::NoLayers { .. } | Self::NoneThere | Self::LayersDiffer { .. } => {
-                Some("leave out --layers and --split layers: they are rendered together then".to_owned())
-            }
+            Self::NoLayers { .. } | Self::NoneThere | Self::LayersDiffer { .. } => Some(
+                "leave out --layers and --split layers: they are rendered together then".to_owned(),
+            ),
             Self::Without { after, .. } => Some(format!("add `{after}` to --layers")),
             Self::NoTiles { .. } | Self::TilesDiffer { .. } => {
                 Some("leave out --tiles: frames are rendered whole then".to_owned())
             }
             Self::Overlap { .. } => Some("leave out --overlap: it is chosen then".to_owned()),
-            Self::OverlapOfNothing => Some("say --tiles COLSxROWS, or leave out --overlap".to_owned()),
+            Self::OverlapOfNothing => {
+                Some("say --tiles COLSxROWS, or leave out --overlap".to_owned())
+            }
             Self::Frames { .. } => Some("leave out one of the two".to_owned()),
             Self::Grid(_) => Some("choose fewer tiles, e.g. --tiles auto".to_owned()),
         }
@@ -261,7 +265,11 @@ fn layers(
 
 /// Whether all that these layers stand on is among them.
 pub(super) fn stand_on_each_other(scene: &Scene, wanted: &[String]) -> Result<(), SplitError> {
-    for layer in scene.layers.iter().filter(|layer| wanted.contains(&layer.name)) {
+    for layer in scene
+        .layers
+        .iter()
+        .filter(|layer| wanted.contains(&layer.name))
+    {
         let mut after = layer.after.iter();
         if let Some(after) = after.find(|after| !wanted.contains(&after.layer)) {
             return Err(SplitError::Without {
@@ -281,7 +289,14 @@ pub(super) fn tiling(
     rows: u32,
 ) -> Result<Tiling, SplitError> {
     let overlap = request.overlap.unwrap_or(scene.tiles.margin);
-    let tiles = grid(scene.width, scene.height, columns, rows, overlap, scene.tiles.align)?;
+    let tiles = grid(
+        scene.width,
+        scene.height,
+        columns,
+        rows,
+        overlap,
+        scene.tiles.align,
+    )?;
     // A simulation is rendered in one go, whatever the other layers are.
     let undivided = scene.layers.iter().filter(|layer| layer.undivided);
     let whole = undivided.map(|layer| layer.name.clone()).collect();

@@ -75,7 +75,9 @@ impl Controller<'_> {
                     if tasks.of_frame(layer, frame).count() != pieces.len() {
                         return None;
                     }
-                    let tiles = pieces.iter().filter_map(|(task, _)| tasks.facts(*task).tile);
+                    let tiles = pieces
+                        .iter()
+                        .filter_map(|(task, _)| tasks.facts(*task).tile);
                     let drawn: f64 = tiles.map(|tile| tile.at.pixels() as f64).sum();
                     let costs = pieces.iter().map(|(_, measured)| cost_s(measured) - call_s);
                     call_s + costs.sum::<f64>().max(0.0) * area / drawn

@@ -12,8 +12,8 @@ use framewright_plugin_api::data::{Description, OutputFormat, Scene, Shot};
 use thiserror::Error;
 
 use super::Surroundings;
-use super::layout::{self, SplitError, Tiles, Wish};
 use super::activity::{self, ActivityError, Concluded, Question};
+use super::layout::{self, SplitError, Tiles, Wish};
 use super::remembered::{Remembered, remember};
 use super::tasks::TaskList;
 use super::{farm, load_share};
@@ -156,7 +156,9 @@ pub async fn inspect_scene(
     let settings = check_settings(&description.settings, &request.settings)?;
     let format = match formats(&description).is_empty() {
         true => String::new(),
-        false => pattern(request, &description, None, &[])?.format().to_owned(),
+        false => pattern(request, &description, None, &[])?
+            .format()
+            .to_owned(),
     };
     let mut reason = "the farm has no host".to_owned();
     let mut no_renderer = false;
@@ -307,7 +309,12 @@ fn settle(
     let output =
         match writes_nothing(&request, scene) || formats(&inspection.description).is_empty() {
             true => None,
-            false => Some(pattern(&request, &inspection.description, Some(&frames), &layers)?),
+            false => Some(pattern(
+                &request,
+                &inspection.description,
+                Some(&frames),
+                &layers,
+            )?),
         };
     let format = output
         .as_ref()
@@ -339,6 +346,13 @@ fn settle(
         remembered: None,
         leaves_history: false,
     })
+}
+
+impl Prepared {
+    /// Decides what the user left open of how the job is split. Says whether that changed its tasks.
+    fn decide(&mut self) -> Result<bool, PrepareError> {
+        Ok(false)
+    }
 }
 
 /// Takes slots away that would spend more time on loading than the user wants, by what is known of

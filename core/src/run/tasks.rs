@@ -276,6 +276,9 @@ mod tests {
         for typed in ["beauty:4", "beauty:1:0,0", "beauty:4:3,0", "beauty:4:0,2"] {
             assert_eq!(tasks.find(&typed.parse().unwrap()), None, "{typed}");
         }
-        assert_eq!(tasks.find(&"beauty:4:2,1".parse().unwrap()), Some(TaskId(8)));
+        assert_eq!(
+            tasks.find(&"beauty:4:2,1".parse().unwrap()),
+            Some(TaskId(8))
+        );
     }
 }
