@@ -22,6 +22,8 @@ enum Order<'a> {
         attempt: u32,
         #[serde(skip_serializing_if = "str::is_empty")]
         output: &'a str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        needs: Vec<&'a str>,
     },
     Cut {
         segment: u64,
@@ -51,6 +53,7 @@ pub fn tasks(segment: u64, tasks: &[Task]) -> Vec<String> {
             tile: task.tile,
             attempt: task.attempt,
             output: &task.output,
+            needs: task.needs.iter().map(|need| need.path.as_str()).collect(),
         };
         let line = order.line();
         if !text.is_empty() && text.len() + line.len() > WRITE_BYTES_MAX {

@@ -91,6 +91,7 @@ mod tests {
             tile: None,
             attempt,
             output: Default::default(),
+            needs: Vec::new(),
         }
     }
 

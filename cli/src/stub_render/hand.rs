@@ -62,6 +62,7 @@ impl<W: Write> Hand<W> {
                     tile: wish.tile,
                     attempt: wish.attempt,
                     output,
+                    needs: Vec::new(),
                 };
                 renderer.render(&task, self)?;
             }

@@ -5,7 +5,8 @@
 //! its path as real renderers do: whoever needs whole files must check and rename them.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -123,7 +124,8 @@ impl Renderer {
             self.pass(task, begin, cost, 1.0, desk)?;
             return desk.report(Report::Done(task));
         }
-        let bytes = self.picture(task, layer, part);
+        let bytes = task.needs.iter().try_for_each(|path| look_at(path));
+        let bytes = bytes.and_then(|()| self.picture(task, layer, part));
         self.pass(task, begin, cost, 1.0, desk)?;
         let written = bytes.and_then(|bytes| match fault {
             Some(FaultKind::NoOutput) => Ok(()),
@@ -245,6 +247,22 @@ impl Renderer {
         };
         encode(&subject, format, self.style).map_err(|why| (Blame::MachineFault, why))
     }
+}
+
+/// Whether a picture that a task stands on is there, and is one.
+fn look_at(path: &Path) -> Result<(), (Blame, String)> {
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    let why = match read {
+        Ok(()) if matches!(&magic, b"\x89PNG" | b"\x76\x2f\x31\x01") => return Ok(()),
+        Ok(()) => "it is no picture".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let why = format!(
+        "cannot use {}, on which the task stands: {why}",
+        path.display()
+    );
+    Err((Blame::MachineFault, why))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), (Blame, String)> {

@@ -44,6 +44,9 @@ pub struct Task {
     /// Where the picture goes; empty = nowhere.
     #[serde(default)]
     pub output: PathBuf,
+    /// Pictures of other layers that it stands on.
+    #[serde(default)]
+    pub needs: Vec<PathBuf>,
 }
 
 fn first() -> u32 {

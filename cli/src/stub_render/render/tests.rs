@@ -50,6 +50,7 @@ fn task(frame: i32, output: &Path) -> Task {
         tile: None,
         attempt: 1,
         output: output.to_owned(),
+        needs: Vec::new(),
     }
 }
 
