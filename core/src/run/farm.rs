@@ -94,6 +94,9 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
     let remembered = prepared.remembered.as_ref();
     let call = costs(prepared).call;
     let area = scene_area(scene);
+    // Frames that are in tiles where others are whole are so for the end of the job.
+    let tiling = prepared.tasks.tiling();
+    let is_tail = tiling.is_some_and(|tiling| tiling.frames().is_some());
     let wanted_first = priority(request, &prepared.tasks).map_err(|error| error.to_string())?;
     let mut tasks: Vec<TaskSpec> = prepared
         .tasks
@@ -102,7 +105,11 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
             let facts = prepared.tasks.facts(task);
             let layer = LayerId(u16::try_from(facts.layer_index).unwrap_or(u16::MAX));
             let mut spec = TaskSpec::new(layer, Frame(facts.frame));
-            spec.tile = facts.tile.map(|_| tile_id(facts.tile_index));
+            if let Some(tile) = facts.tile {
+                spec.tile = Some(tile_id(facts.tile_index));
+                spec.share = Some(tile.at.pixels() as f64 / area as f64);
+                spec.last = is_tail;
+            }
             spec.cost = remembered.and_then(|known| known.task_cost(&facts, call, area));
             if let Some(past) = past {
                 spec.done = past.done[task.0 as usize];
