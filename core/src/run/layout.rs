@@ -172,11 +172,9 @@ pub(super) fn wish(
     } else if request.overlap.is_some() && !is_open {
         return Err(SplitError::OverlapOfNothing);
     }
-    if let Some(overlap) = request.overlap {
-        if overlap < scene.tiles.margin {
-            let margin = scene.tiles.margin;
-            return Err(SplitError::Overlap { overlap, margin });
-        }
+    let margin = scene.tiles.margin;
+    if let Some(overlap) = request.overlap.filter(|overlap| *overlap < margin) {
+        return Err(SplitError::Overlap { overlap, margin });
     }
     let layers = match layers_wanted {
         true => layers(request, scene, description)?,
