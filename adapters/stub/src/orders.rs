@@ -19,6 +19,8 @@ enum Order<'a> {
         frame: i32,
         #[serde(skip_serializing_if = "Option::is_none")]
         tile: Option<Tile>,
+        #[serde(skip_serializing_if = "is_whole")]
+        reduced: u32,
         attempt: u32,
         #[serde(skip_serializing_if = "str::is_empty")]
         output: &'a str,
@@ -29,6 +31,11 @@ enum Order<'a> {
         segment: u64,
         keep: u32,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_whole(reduced: &u32) -> bool {
+    *reduced <= 1
 }
 
 impl Order<'_> {
@@ -51,6 +58,7 @@ pub fn tasks(segment: u64, tasks: &[Task]) -> Vec<String> {
             layer: &task.layer,
             frame: task.frame,
             tile: task.tile,
+            reduced: task.reduced,
             attempt: task.attempt,
             output: &task.output,
             needs: task.needs.iter().map(|need| need.path.as_str()).collect(),

@@ -92,6 +92,7 @@ mod tests {
             attempt,
             output: Default::default(),
             needs: Vec::new(),
+            reduced: 0,
         }
     }
 

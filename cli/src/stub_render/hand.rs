@@ -63,6 +63,7 @@ impl<W: Write> Hand<W> {
                     attempt: wish.attempt,
                     output,
                     needs: Vec::new(),
+                    reduced: 0,
                 };
                 renderer.render(&task, self)?;
             }

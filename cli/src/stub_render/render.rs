@@ -108,7 +108,7 @@ impl Renderer {
         };
         let fault = fault::of(&self.scene, &self.host, layer, task);
         let draws = self.scene.output == Output::Image && !task.output.as_os_str().is_empty();
-        let area = part.share(self.scene.width, self.scene.height);
+        let area = self.share(task, part);
         let mut cost = cost::task(&self.scene, &self.host, layer, task.frame, area);
         if fault == Some(FaultKind::Slow) {
             cost *= fault::SLOW_FACTOR;
@@ -140,7 +140,7 @@ impl Renderer {
 
     /// The layer and the part of the frame that a task means.
     fn subject(&self, task: &Task) -> Result<(LayerChoice<'_>, Rectangle), String> {
-        let Scene { width, height, .. } = self.scene;
+        let (width, height) = self.size(task);
         let layer = self
             .scene
             .layer(&task.layer)
@@ -158,6 +158,34 @@ impl Renderer {
             ));
         }
         Ok((layer, part))
+    }
+
+    /// The size of the whole frame, as the task wants it.
+    fn size(&self, task: &Task) -> (u32, u32) {
+        let by = task.reduced.max(1);
+        (
+            self.scene.width.div_ceil(by),
+            self.scene.height.div_ceil(by),
+        )
+    }
+
+    /// How much of a whole frame's time a part of it takes.
+    fn share(&self, task: &Task, part: Rectangle) -> f64 {
+        let by = task.reduced.max(1);
+        let whole = Rectangle {
+            x: 0,
+            y: 0,
+            width: self.scene.width,
+            height: self.scene.height,
+        };
+        let meant = Rectangle {
+            x: part.x * by,
+            y: part.y * by,
+            width: part.width * by,
+            height: part.height * by,
+        };
+        let cost = |part: &Rectangle| cost::pixels(&self.scene, part);
+        cost(&meant) / cost(&whole) / (f64::from(by) * f64::from(by))
     }
 
     /// Lets the given share of the task's time pass, with progress on the way.
@@ -236,9 +264,11 @@ impl Renderer {
             (Blame::AdapterFault, why)
         })?;
         let all_layers: Vec<&str> = self.scene.layers.iter().map(|l| l.name.as_str()).collect();
+        let (width, height) = self.size(task);
         let subject = Subject {
-            width: self.scene.width,
-            height: self.scene.height,
+            width,
+            height,
+            margin: self.scene.tiles.margin,
             part,
             frame: task.frame,
             layer: layer.name(),

@@ -51,6 +51,7 @@ fn task(frame: i32, output: &Path) -> Task {
         attempt: 1,
         output: output.to_owned(),
         needs: Vec::new(),
+        reduced: 0,
     }
 }
 
