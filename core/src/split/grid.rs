@@ -6,6 +6,8 @@
 //! Invariant: what tiles keep is a partition of the picture, and each tile is rendered with the whole
 //! overlap around what it keeps, as far as the picture reaches.
 
+use serde::{Deserialize, Serialize};
+
 use crate::data;
 use crate::names::TilePlace;
 
@@ -17,7 +19,7 @@ pub const TILES_MAX: u64 = 65_535;
 const BLOCK_ROWS: u32 = 16;
 
 /// A rectangle of the picture, in pixels from its top left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rect {
     /// Left edge.
     pub x: u32,
@@ -76,7 +78,7 @@ impl From<Rect> for data::Tile {
 }
 
 /// A tile of a picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tile {
     /// Its column and row.
     pub place: TilePlace,

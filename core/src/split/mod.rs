@@ -4,5 +4,7 @@
 //! facts give the same answer everywhere.
 
 mod grid;
+mod tiling;
 
 pub use grid::{GridError, Rect, TILES_MAX, Tile, grid};
+pub use tiling::{StoredTiling, Tiling};
