@@ -288,6 +288,8 @@ impl<'a> Controller<'a> {
             pid: std::process::id(),
             predicted_makespan_s: self.predicted_makespan_s,
             history: remembered.map(Remembered::costs_from),
+            pictures: 0,
+            pictures_skipped: 0,
         });
         for text in self.job.warnings.clone() {
             self.warn(text);

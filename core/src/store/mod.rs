@@ -41,7 +41,8 @@ pub use record::{
     AdapterIdentity, JobPlan, JobRecord, SceneIdentity, Settled, StoredOutput, content_of,
 };
 pub use state::{
-    End, Failure, HostState, JobState, Standing, Status, TaskCounts, TaskPhase, TaskState,
-    VERDICT_COMMIT, VERDICT_LOST,
+    End, Failure, HostState, JobState, PictureCounts, PicturePhase, PictureState, ReelPhase,
+    ReelState, Standing, Status, TaskCounts, TaskPhase, TaskState, VERDICT_ASSEMBLY,
+    VERDICT_COMMIT, VERDICT_LOST, takes_back,
 };
 pub use survey::{Kept, Lost, Survey, SurveyError, survey};
