@@ -17,6 +17,7 @@ mod ground;
 mod hosts;
 pub mod hours;
 mod job;
+mod layout;
 mod leases;
 mod left;
 mod load_share;
@@ -45,6 +46,7 @@ use thiserror::Error;
 
 pub use activity::{ActivityError, Concluded, Question, inspect, probe};
 pub use compare::{CompareHosts, Comparison, compare};
+pub use layout::SplitError;
 pub use plan::{Plan, PlanError, PlannedSegment, Predicted, plan};
 pub use prepare::{Inspection, PrepareError, Prepared, inspect_scene, prepare};
 pub use remembered::Remembered;

@@ -212,7 +212,7 @@ impl Controller<'_> {
             task: task.0,
             layer: facts.layer.to_owned(),
             frame: facts.frame,
-            tile: None,
+            tile: facts.tile.map(|tile| tile.at.into()),
             reduced: 0,
             attempt: u32::from(attempt.0),
             output,
