@@ -6,6 +6,7 @@
 //! does not.
 
 mod activity;
+mod assembly;
 mod checks;
 mod closed;
 mod compare;
