@@ -5,11 +5,15 @@
 //! written whole: under a temporary name beside its place, then renamed.
 
 pub mod film;
+mod openexr;
+mod rect;
 pub mod sequence;
 pub mod sheet;
 mod shown;
+pub mod stitch;
 pub mod view;
 mod whole;
 
+pub use rect::Rect;
 pub use shown::PictureError;
 pub use whole::{Output, WriteError};
