@@ -309,6 +309,14 @@ pub enum Event {
         /// Whether both are rendered once more.
         again: bool,
     },
+    /// All frames are there, and a film or a contact sheet is being made of them. Shown, never
+    /// journalled.
+    ReelBegun {
+        /// Which of them.
+        kind: ReelKind,
+        /// How many frames go into it.
+        frames: u32,
+    },
     /// The frames are one film, or one contact sheet: its file is whole and is about to be renamed
     /// into place.
     Reel {
@@ -460,6 +468,25 @@ pub struct Seam {
     pub tolerance: f64,
 }
 
+/// As a sentence's beginning, without its end.
+impl fmt::Display for Seam {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            tiles: [one, other],
+            x,
+            y,
+            channel,
+            difference,
+            tolerance,
+        } = self;
+        write!(
+            f,
+            "{one} and {other} differ by {difference} in {channel} at pixel {x},{y} where both are \
+             rendered ({tolerance} is allowed)"
+        )
+    }
+}
+
 /// What all frames of a job are made into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -506,7 +533,10 @@ impl Event {
     pub fn is_journalled(&self) -> bool {
         !matches!(
             self,
-            Event::Progress { .. } | Event::TaskVerifying { .. } | Event::Assembling { .. }
+            Event::Progress { .. }
+                | Event::TaskVerifying { .. }
+                | Event::Assembling { .. }
+                | Event::ReelBegun { .. }
         )
     }
 }

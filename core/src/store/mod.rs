@@ -30,6 +30,7 @@ mod survey;
 pub(crate) mod test_plan;
 
 pub use claim::{Claim, ClaimError};
+pub(crate) use durable::is_disk_full;
 pub use folder::{CreateError, FindError, JobFolder, JobFolderError, Listed, Listing, Store};
 pub use job_id::JobId;
 pub use lock::{JobLock, LockError};

@@ -221,6 +221,39 @@ impl Pictures {
         true
     }
 
+    /// A picture that was under way is left to a later controller.
+    pub(in crate::run) fn put_off(&mut self, id: PictureId) {
+        self.end(id, State::Waiting);
+    }
+
+    /// None is given out any more.
+    pub(in crate::run) fn stop(&mut self) {
+        for id in std::mem::take(&mut self.queue) {
+            self.get_mut(id).state = State::Waiting;
+        }
+    }
+
+    /// Whether no picture is left that could be put together.
+    pub(in crate::run) fn is_settled(&self) -> bool {
+        self.pictures.iter().all(|picture| match picture.state {
+            State::Waiting => picture.missing > 0,
+            State::Queued | State::UnderWay => false,
+            State::Done | State::Failed => true,
+        })
+    }
+
+    /// Whether all of them are done.
+    pub(in crate::run) fn are_done(&self) -> bool {
+        let mut pictures = self.pictures.iter();
+        pictures.all(|picture| picture.state == State::Done)
+    }
+
+    /// Frames of pictures that are not done.
+    pub(in crate::run) fn frames_not_done(&self) -> impl Iterator<Item = i32> + '_ {
+        let open = self.pictures.iter().filter(|one| one.state != State::Done);
+        open.map(|picture| picture.name.frame)
+    }
+
     /// Whether a piece was asked for again already.
     pub(in crate::run) fn was_asked_again(&self, task: TaskId) -> bool {
         self.again.contains(&task)
@@ -359,6 +392,19 @@ mod tests {
         assert_eq!(pictures.next(1), Some(id));
         pictures.done(id);
         assert_eq!(pictures.counts().done, 1);
+        assert!(pictures.is_settled() && pictures.are_done());
+    }
+
+    #[test]
+    fn what_is_put_off_is_left_for_later() {
+        let mut pictures = Pictures::new(&tasks(&[], "1-2", Some("1-2")), false);
+        (0..8).for_each(|task| pictures.piece_came(TaskId(task)));
+        let id = pictures.next(1).unwrap();
+        assert!(!pictures.is_idle());
+        pictures.stop();
+        pictures.put_off(id);
+        assert!(pictures.is_idle() && !pictures.is_settled());
+        assert_eq!(pictures.next(1), None);
     }
 
     #[test]

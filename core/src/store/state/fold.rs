@@ -185,7 +185,8 @@ impl JobState {
             | Event::Progress { .. }
             | Event::TaskVerifying { .. }
             | Event::Assembling { .. }
-            | Event::Seam { .. } => {}
+            | Event::Seam { .. }
+            | Event::ReelBegun { .. } => {}
         }
         self.last = Some(at);
     }
