@@ -28,6 +28,7 @@ use super::assembly::{Assembly, FromAssembly, remove_all_pieces};
 use super::checks::{Check, Committing, Complete};
 use super::hosts::Host;
 use super::job::Job;
+use super::needs::Delivery;
 use super::remembered::Remembered;
 use super::segment::Segment;
 use super::session::{FromSession, SessionNumber};
@@ -160,6 +161,7 @@ pub(super) struct Doors {
     pub freight: mpsc::Sender<FromFreight>,
     pub packages: mpsc::UnboundedSender<Result<Package, PackageError>>,
     pub assembly: mpsc::UnboundedSender<FromAssembly>,
+    pub needs: mpsc::UnboundedSender<(Delivery, Result<Package, PackageError>)>,
 }
 
 /// The other ends.
@@ -170,6 +172,7 @@ struct Sources {
     freight: mpsc::Receiver<FromFreight>,
     packages: mpsc::UnboundedReceiver<Result<Package, PackageError>>,
     assembly: mpsc::UnboundedReceiver<FromAssembly>,
+    needs: mpsc::UnboundedReceiver<(Delivery, Result<Package, PackageError>)>,
     store: mpsc::UnboundedReceiver<Done>,
     stops: mpsc::UnboundedReceiver<Stop>,
     asked: mpsc::Receiver<Asked>,
@@ -183,6 +186,7 @@ enum Happened {
     Freight(FromFreight),
     Packaged(Result<Package, PackageError>),
     Assembly(FromAssembly),
+    Needs(Delivery, Result<Package, PackageError>),
     Store(Done),
     Stop(Stop),
     Asked(Asked),
@@ -204,6 +208,7 @@ impl<'a> Controller<'a> {
         let (freight, from_freight) = mpsc::channel(FREIGHT_NEWS_MAX);
         let (packages, from_packages) = mpsc::unbounded_channel();
         let (assembly, from_assembly) = mpsc::unbounded_channel();
+        let (needs, from_needs) = mpsc::unbounded_channel();
         let (door, asked) = mpsc::channel(control::WAITING_MAX);
         let Opened {
             farm,
@@ -248,6 +253,7 @@ impl<'a> Controller<'a> {
                 freight,
                 packages,
                 assembly,
+                needs,
             },
             assembly: Assembly::new(job, &state),
             state,
@@ -270,6 +276,7 @@ impl<'a> Controller<'a> {
             freight: from_freight,
             packages: from_packages,
             assembly: from_assembly,
+            needs: from_needs,
             store: done,
             stops,
             asked,
@@ -343,6 +350,7 @@ impl<'a> Controller<'a> {
                 Some(host) = sources.reconnects.recv() => Happened::Reconnect(host),
                 Some(package) = sources.packages.recv() => Happened::Packaged(package),
                 Some(from) = sources.assembly.recv() => Happened::Assembly(from),
+                Some((delivery, package)) = sources.needs.recv() => Happened::Needs(delivery, package),
                 () = wait_for(alarm), if alarm.is_some() => Happened::Alarm,
             };
             self.handle(first);
@@ -372,6 +380,7 @@ impl<'a> Controller<'a> {
             Happened::Freight(from) => self.on_freight(from),
             Happened::Packaged(package) => self.on_packaged(package),
             Happened::Assembly(from) => self.on_assembly(from),
+            Happened::Needs(delivery, package) => self.on_needs(delivery, package),
             Happened::Store(done) => self.on_store(done),
             Happened::Stop(stop) => self.on_stop(stop),
             Happened::Asked(asked) => self.on_asked(asked),

@@ -24,6 +24,7 @@ mod left;
 mod load_share;
 mod measured;
 mod membership;
+mod needs;
 mod open_files;
 pub mod paths;
 pub mod pieces;
