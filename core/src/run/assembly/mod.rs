@@ -384,7 +384,7 @@ impl Controller<'_> {
                 TileAbility::FullCanvas => Canvas::Full,
                 TileAbility::Crop | TileAbility::None => Canvas::Crop,
             },
-            tolerance: tolerance(scene.tiles.margin),
+            margin: scene.tiles.margin,
             parts,
             folder,
             file_name: file_name(&path),
@@ -624,15 +624,6 @@ impl Made {
             bytes: self.bytes,
             hash: self.hash.clone(),
         }
-    }
-}
-
-/// By how much tiles may differ where both are rendered. Where a margin makes tiles exact, what lies
-/// within it of an edge is not, so what both hold tells nothing of what is kept.
-fn tolerance(margin: u32) -> f64 {
-    match margin {
-        0 => 0.0,
-        _ => f64::MAX,
     }
 }
 
