@@ -188,9 +188,9 @@ pub(crate) struct PlanSegment {
     pub(crate) frames: String,
     /// Its tile, where it is one.
     pub(crate) tile: Option<String>,
-    /// Its tiles, where its frames are in tiles.
+    /// Its tasks, where frames are in tiles.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) tiles: Vec<String>,
+    pub(crate) tasks: Vec<String>,
     pub(crate) start_s: f64,
     pub(crate) end_s: f64,
 }

@@ -59,10 +59,10 @@ pub(crate) fn plan_report(prepared: &Prepared, plan: &Plan) -> PlanReport {
         layer: segment.layer.clone(),
         frames: frame_list(&segment.frames),
         tile: match &segment.tiles[..] {
-            [tile] => Some(tile.to_string()),
+            [only] => only.tile().map(|tile| tile.to_string()),
             _ => None,
         },
-        tiles: segment.tiles.iter().map(ToString::to_string).collect(),
+        tasks: segment.tiles.iter().map(ToString::to_string).collect(),
         start_s: segment.start_s,
         end_s: segment.end_s,
     });

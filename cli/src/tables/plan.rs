@@ -100,7 +100,7 @@ fn segments(report: &PlanReport, width: Option<u16>, all: bool) -> String {
     let tiled = report
         .segments
         .iter()
-        .any(|segment| !segment.tiles.is_empty());
+        .any(|segment| !segment.tasks.is_empty());
     let mut header = vec!["segment", "host", "frames", "start", "end"];
     if layered {
         header.push("layer");
@@ -122,7 +122,7 @@ fn segments(report: &PlanReport, width: Option<u16>, all: bool) -> String {
             row.push(cell(&segment.layer));
         }
         if tiled {
-            row.push(match (&segment.tile, segment.tiles.len()) {
+            row.push(match (&segment.tile, segment.tasks.len()) {
                 (Some(tile), _) => tile.clone(),
                 (None, 0) => String::new(),
                 (None, many) => format!("{many} tiles"),
@@ -155,7 +155,7 @@ mod tests {
             layer: String::new(),
             frames: format!("{id}"),
             tile: None,
-            tiles: Vec::new(),
+            tasks: Vec::new(),
             start_s: 0.0,
             end_s: 72.0,
         };

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use framewright_kernel::farm::Farm;
 use framewright_kernel::frames::Frame;
 use framewright_kernel::hosts::{Bytes, HostSpec, Speed, TagSet};
-use framewright_kernel::ids::{LayerId, SegmentId};
+use framewright_kernel::ids::{LayerId, SegmentId, TileId};
 use framewright_kernel::job::{
     After, Costs, Job as KernelJob, JobSpec, LayerSpec, Scope, TaskSpec,
 };
@@ -94,6 +94,9 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
     let remembered = prepared.remembered.as_ref();
     let call = costs(prepared).call;
     let area = scene_area(scene);
+    // Frames that are in tiles where others are whole are so for the end of the job.
+    let tiling = prepared.tasks.tiling();
+    let is_tail = tiling.is_some_and(|tiling| tiling.frames().is_some());
     let wanted_first = priority(request, &prepared.tasks).map_err(|error| error.to_string())?;
     let mut tasks: Vec<TaskSpec> = prepared
         .tasks
@@ -102,6 +105,11 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
             let facts = prepared.tasks.facts(task);
             let layer = LayerId(u16::try_from(facts.layer_index).unwrap_or(u16::MAX));
             let mut spec = TaskSpec::new(layer, Frame(facts.frame));
+            if let Some(tile) = facts.tile {
+                spec.tile = Some(tile_id(facts.tile_index));
+                spec.share = Some(tile.at.pixels() as f64 / area as f64);
+                spec.last = is_tail;
+            }
             spec.cost = remembered.and_then(|known| known.task_cost(&facts, call, area));
             if let Some(past) = past {
                 spec.done = past.done[task.0 as usize];
@@ -247,6 +255,11 @@ pub(crate) fn in_lists(prepared: &Prepared) -> bool {
 /// one after the other.
 fn takes_lists(can: &Abilities, scene: &Scene) -> bool {
     can.frame_lists && (!scene.reloaded || scene.frame_lists)
+}
+
+/// A tile's number within its frame, which a grid's limit keeps below the kernel's.
+fn tile_id(index: usize) -> TileId {
+    TileId(u16::try_from(index).unwrap_or(u16::MAX))
 }
 
 /// How many pixels a frame has.

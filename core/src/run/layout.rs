@@ -77,7 +77,7 @@ pub enum SplitError {
     #[error("an overlap is asked for, and the frames are not in tiles")]
     OverlapOfNothing,
     /// Orders that exclude each other.
-    #[error("frames are to stay whole (split = frames), and {what} is asked for")]
+    #[error("frames are to stay whole, with all layers in one, and {what} asked for")]
     Frames {
         /// What else was asked for.
         what: &'static str,
@@ -105,7 +105,7 @@ impl SplitError {
             Self::OverlapOfNothing => {
                 Some("say --tiles COLSxROWS, or leave out --overlap".to_owned())
             }
-            Self::Frames { .. } => Some("leave out one of the two".to_owned()),
+            Self::Frames { .. } => Some("leave out --split frames, or the other".to_owned()),
             Self::Grid(_) => Some("choose fewer tiles, e.g. --tiles auto".to_owned()),
         }
     }
@@ -158,11 +158,11 @@ pub(super) fn wish(
     };
     if request.split == Split::Frames {
         if layers_wanted {
-            let what = "each layer by itself (layers)";
+            let what = "single layers are";
             return Err(SplitError::Frames { what });
         }
         if tiles != Tiles::Whole {
-            let what = "a number of tiles (tiles)";
+            let what = "tiles are";
             return Err(SplitError::Frames { what });
         }
     }
@@ -172,11 +172,9 @@ pub(super) fn wish(
     } else if request.overlap.is_some() && !is_open {
         return Err(SplitError::OverlapOfNothing);
     }
-    if let Some(overlap) = request.overlap {
-        if overlap < scene.tiles.margin {
-            let margin = scene.tiles.margin;
-            return Err(SplitError::Overlap { overlap, margin });
-        }
+    let margin = scene.tiles.margin;
+    if let Some(overlap) = request.overlap.filter(|overlap| *overlap < margin) {
+        return Err(SplitError::Overlap { overlap, margin });
     }
     let layers = match layers_wanted {
         true => layers(request, scene, description)?,
@@ -281,6 +279,9 @@ pub(super) fn stand_on_each_other(scene: &Scene, wanted: &[String]) -> Result<()
     Ok(())
 }
 
+/// Overlap beyond what makes tiles exact.
+const COMPARED: u32 = 2;
+
 /// Tiles of every frame, so many and with the asked-for overlap, or with that which makes them exact.
 pub(super) fn tiling(
     request: &Request,
@@ -288,7 +289,11 @@ pub(super) fn tiling(
     columns: u32,
     rows: u32,
 ) -> Result<Tiling, SplitError> {
-    let overlap = request.overlap.unwrap_or(scene.tiles.margin);
+    let overlap = request.overlap.unwrap_or(match scene.tiles.margin {
+        0 => 0,
+        // Neighbours share a few pixels that both have as they are, by which they are compared.
+        margin => margin + COMPARED,
+    });
     let tiles = grid(
         scene.width,
         scene.height,

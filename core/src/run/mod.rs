@@ -6,6 +6,7 @@
 //! does not.
 
 mod activity;
+mod assembly;
 mod checks;
 mod closed;
 mod compare;
@@ -23,6 +24,7 @@ mod left;
 mod load_share;
 mod measured;
 mod membership;
+mod needs;
 mod open_files;
 pub mod paths;
 pub mod pieces;
@@ -45,6 +47,7 @@ use framewright_kernel::ids::HostId;
 use thiserror::Error;
 
 pub use activity::{ActivityError, Concluded, Question, inspect, probe};
+pub use assembly::reels::{Reel, ReelError};
 pub use compare::{CompareHosts, Comparison, compare};
 pub use layout::SplitError;
 pub use plan::{Plan, PlanError, PlannedSegment, Predicted, plan};

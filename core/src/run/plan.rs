@@ -17,7 +17,7 @@ use super::saturation::{
     FarmBounds, PlannedWorld, Saturation, TypicalSegment, length_advice, saturation,
 };
 use super::tasks::TaskList;
-use crate::names::TilePlace;
+use crate::names::TaskName;
 
 /// A job of more tasks than this is not planned when it is rendered: nobody shall wait for a number
 /// that only says afterwards how good the plan was.
@@ -65,8 +65,8 @@ pub struct PlannedSegment {
     pub layer: String,
     /// Its frames, in the order in which they are sent; each once, however many tiles of it there are.
     pub frames: Vec<i32>,
-    /// Its tiles, where its frames are in tiles.
-    pub tiles: Vec<TilePlace>,
+    /// Its tasks, where frames are in tiles.
+    pub tiles: Vec<TaskName>,
     /// When it is sent, in seconds from the start.
     pub start_s: f64,
     /// When its slot is free again.
@@ -135,8 +135,8 @@ pub fn plan(prepared: &Prepared) -> Result<Plan, PlanError> {
                 tiles: segment
                     .tasks
                     .iter()
-                    .filter_map(|task| prepared.tasks.facts(*task).tile)
-                    .map(|tile| tile.place)
+                    .map(|task| prepared.tasks.name(*task))
+                    .filter(|name| name.tile().is_some())
                     .collect(),
                 start_s: segment.start.as_secs_f64(),
                 end_s: segment.end.as_secs_f64(),

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::Surroundings;
 use super::activity::{self, ActivityError, Concluded, Question};
+use super::assembly::reels::{self, Reel, ReelError};
 use super::layout::{self, SplitError, Tiles, Wish};
 use super::remembered::{Remembered, remember};
 use super::tasks::TaskList;
@@ -86,6 +87,9 @@ pub enum PrepareError {
     /// What staged hosts would need cannot be gathered.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// A film or a contact sheet could not be made in the end.
+    #[error(transparent)]
+    Reel(#[from] ReelError),
     /// The output pattern is wrong, or files are in the way.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -135,6 +139,8 @@ pub struct Prepared {
     pub output: Option<OutputPattern>,
     /// Picture format: an `OutputFormat::id`.
     pub format: String,
+    /// Films and contact sheets, made at the end.
+    pub reels: Vec<Reel>,
     /// First and last frame.
     pub shot: Shot,
     /// What people should know.
@@ -276,6 +282,7 @@ pub async fn prepare(
 ) -> Result<Prepared, PrepareError> {
     know_own_memory(&mut request.hosts);
     // What is wrong with the words alone is said before a renderer is started.
+    reels::check_words(&request)?;
     let typed_frames = request.frames.as_deref().map(frames).transpose()?;
     let inspection = inspect_scene(around, &request).await?;
     let mut prepared = settle(request, inspection, typed_frames)?;
@@ -286,6 +293,12 @@ pub async fn prepare(
         remember(around, &mut prepared);
     }
     limit_load_share(&mut prepared);
+    prepared.reels = reels::settle(
+        &prepared.request,
+        prepared.output.as_ref(),
+        &prepared.layers,
+        prepared.frames.count(),
+    )?;
     Ok(prepared)
 }
 
@@ -340,6 +353,7 @@ fn settle(
         tasks,
         output,
         format,
+        reels: Vec::new(),
         shot,
         warnings,
         inspection,
