@@ -36,11 +36,10 @@ fn must_not_skip() {
 /// A moving ball over a mirror, with an include of its own.
 pub const SHOT: &str = "\
 #version 3.7;
-#include \"colors.inc\"
 #include \"ball.inc\"
 global_settings { assumed_gamma 1 }
 camera { location <0,1,-4> look_at 0 }
-light_source { <4,6,-5> White }
+light_source { <4,6,-5> rgb 1 }
 plane { y,-1 pigment { checker rgb <.2,.5,.7> rgb <.9,.8,.3> } finish { reflection .2 } }
 sphere { <sin(clock*2),0,frame_number*0.01>,1 pigment { Ball } finish { phong .8 } }
 ";
