@@ -97,6 +97,8 @@ pub struct RunEnd {
     pub state: JobEnd,
     /// What is known of it.
     pub job_state: JobState,
+    /// Final pictures that are there, in the order of their tasks; pieces are none.
+    pub outputs: Vec<String>,
     /// Speed of each host as learned, by name.
     pub speeds: BTreeMap<String, f64>,
     /// The same as declared.

@@ -3,8 +3,15 @@
 //! Numbers in, numbers out: nothing here reads a file, asks a clock or starts anything, so the same
 //! facts give the same answer everywhere.
 
+mod candidate;
+mod choose;
 mod grid;
 mod tiling;
 
+pub use candidate::{Candidate, Facts, Grid, Part, Tiled};
+pub use choose::{Choice, Trial, choose};
 pub use grid::{GridError, Rect, TILES_MAX, Tile, grid};
 pub use tiling::{StoredTiling, Tiling};
+
+#[cfg(test)]
+mod tests;
