@@ -68,6 +68,9 @@ pub struct Abilities {
     /// The adapter reads scenes by itself: `inspect` is opened with an empty [`Open::program`] where
     /// the renderer is not installed, and is answered without a process.
     pub reads_scenes: bool,
+    /// Each task is a process of its own, which loads the scene anew: [`Costs::load_s`] is paid by
+    /// each of them, and is part of what a task is seen to take.
+    pub loads_per_task: bool,
 }
 
 /// How a renderer renders a part of a frame.
@@ -173,6 +176,10 @@ pub struct Open {
     /// in tasks are this host's own already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<PathPair>,
+    /// In `render`: the scene's own [`Scene::memo`], as the adapter wrote it when it looked into the
+    /// scene. The scene itself may be where the adapter cannot read it.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub memo: serde_json::Value,
 }
 
 /// Files that the scene names below `from` are below `to` on this host.
@@ -617,6 +624,10 @@ pub struct Scene {
     pub version_min: String,
     /// What people should know before they render it.
     pub warnings: Vec<String>,
+    /// What the adapter wants to be told again in [`Open::memo`] when it renders this scene, in a form
+    /// of its own. Nobody else reads it; some tens of kilobytes are its limit. `null` = nothing.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    pub memo: serde_json::Value,
 }
 
 /// A part of a frame that is rendered by itself.
@@ -808,6 +819,7 @@ impl Open {
             output: String::new(),
             shot: None,
             paths: Vec::new(),
+            memo: serde_json::Value::Null,
         }
     }
 }

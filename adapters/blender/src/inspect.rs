@@ -175,6 +175,7 @@ impl Inspect {
             version_min: String::new(),
             layer_split: facts.layer_split,
             warnings,
+            memo: serde_json::Value::Null,
         }
     }
 }

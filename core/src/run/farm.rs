@@ -114,7 +114,7 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
     Ok(JobSpec {
         layers: layers(prepared, tags),
         tasks,
-        costs: costs(scene, remembered),
+        costs: costs(&prepared.inspection.description.can, scene, remembered),
         kept: is_kept(prepared),
         policy: policy(request).into(),
         limits: Limits {
@@ -190,17 +190,23 @@ fn takes_lists(can: &Abilities, scene: &Scene) -> bool {
 }
 
 /// What a scene costs: what was measured before what is declared, and a guess for what nobody
-/// knows.
-fn costs(scene: &Scene, remembered: Option<&Remembered>) -> Costs {
+/// knows. Where each task loads the scene, that is no cost of a segment, but of every call.
+fn costs(can: &Abilities, scene: &Scene, remembered: Option<&Remembered>) -> Costs {
     let known = |cost: Cost, guess: f64| match cost.basis {
         Basis::Unknown => Span::from_secs_f64(guess),
         Basis::Estimated | Basis::Declared | Basis::Measured => Span::from_secs_f64(cost.seconds),
     };
     let measured = remembered.and_then(|known| known.load_s);
     let load = measured.map(Span::from_secs_f64);
+    let load = load.unwrap_or_else(|| known(scene.costs.load_s, 0.0));
+    let call = known(scene.costs.call_s, 0.0);
+    let (load, call) = match can.loads_per_task {
+        true => (Span::ZERO, call + load),
+        false => (load, call),
+    };
     Costs {
-        load: load.unwrap_or_else(|| known(scene.costs.load_s, 0.0)),
-        call: known(scene.costs.call_s, 0.0),
+        load,
+        call,
         frame: known(scene.costs.frame_s, FRAME_GUESS_S),
     }
 }
@@ -273,6 +279,32 @@ impl Tags {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_each_task_loads_is_paid_at_each_call() {
+        let scene = Scene {
+            costs: data_costs(30.0, 2.0),
+            ..Scene::default()
+        };
+        let paid = |loads_per_task| {
+            let can = Abilities {
+                loads_per_task,
+                ..Abilities::default()
+            };
+            let costs = costs(&can, &scene, None);
+            (costs.load.as_secs_f64(), costs.call.as_secs_f64())
+        };
+        assert_eq!(paid(false), (30.0, 2.0));
+        assert_eq!(paid(true), (0.0, 32.0));
+    }
+
+    fn data_costs(load_s: f64, call_s: f64) -> framewright_plugin_api::data::Costs {
+        framewright_plugin_api::data::Costs {
+            load_s: Cost::new(load_s, Basis::Estimated),
+            call_s: Cost::new(call_s, Basis::Estimated),
+            frame_s: Cost::default(),
+        }
+    }
 
     #[test]
     fn lists_are_for_those_who_promise_them() {
