@@ -754,6 +754,10 @@ pub struct Tiling {
 pub struct LayerSplit {
     /// Whether merged layers equal the whole frame.
     pub exact: bool,
+    /// Whether each layer alone costs as much as all of them together, because the renderer makes them
+    /// with the same rays: then nobody is served by splitting who only wants it done sooner.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub repeats: bool,
     /// Why not, where not.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
