@@ -176,10 +176,6 @@ pub struct Open {
     /// in tasks are this host's own already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<PathPair>,
-    /// In `render`: the scene's own [`Scene::memo`], as the adapter wrote it when it looked into the
-    /// scene. The scene itself may be where the adapter cannot read it.
-    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
-    pub memo: serde_json::Value,
 }
 
 /// Files that the scene names below `from` are below `to` on this host.
@@ -624,10 +620,6 @@ pub struct Scene {
     pub version_min: String,
     /// What people should know before they render it.
     pub warnings: Vec<String>,
-    /// What the adapter wants to be told again in [`Open::memo`] when it renders this scene, in a form
-    /// of its own. Nobody else reads it; some tens of kilobytes are its limit. `null` = nothing.
-    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
-    pub memo: serde_json::Value,
 }
 
 /// A part of a frame that is rendered by itself.
@@ -823,7 +815,6 @@ impl Open {
             output: String::new(),
             shot: None,
             paths: Vec::new(),
-            memo: serde_json::Value::Null,
         }
     }
 }

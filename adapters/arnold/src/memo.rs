@@ -1,7 +1,7 @@
 //! What an inspection tells the renders that follow it.
 //!
 //! A render session may run where the scene cannot be read, and an adapter reads files only when it
-//! inspects; so what the command line needs to know of the scene travels as its `memo`.
+//! inspects; so what the command line needs to know of the scene travels in what it `carry`s.
 
 use framewright_plugin_api::data::{Open, Scene};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ pub struct GroupMemo {
 impl Memo {
     /// Of a session; nothing is known where there is none.
     pub fn of(open: &Open) -> Option<Memo> {
-        serde_json::from_value(open.memo.clone()).ok()
+        serde_json::from_value(open.carry.clone()).ok()
     }
 
     /// Puts it into a scene. What is too long for a memo goes without the drivers' parameters first, then
@@ -68,7 +68,7 @@ impl Memo {
             shorten(&mut self);
             let value = serde_json::to_value(&self).unwrap_or_default();
             if value.to_string().len() <= BYTES_MAX {
-                scene.memo = value;
+                scene.carry = value;
                 return;
             }
         }

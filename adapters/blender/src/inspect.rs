@@ -175,7 +175,6 @@ impl Inspect {
             version_min: String::new(),
             layer_split: facts.layer_split,
             warnings,
-            memo: serde_json::Value::Null,
         }
     }
 }

@@ -322,7 +322,6 @@ impl Look {
             output: question.output.to_owned(),
             shot: None,
             paths: PathMap::new(&question.host.paths).pairs(),
-            memo: serde_json::Value::Null,
         };
         let place = Place {
             session: Self::SESSION,

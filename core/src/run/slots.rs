@@ -308,7 +308,6 @@ impl Controller<'_> {
             output: self.job.prepared.format.clone(),
             shot: Some(self.job.prepared.shot),
             paths: ground.paths.clone(),
-            memo: self.job.prepared.inspection.scene.memo.clone(),
         };
         let place = Place {
             session: number,

@@ -26,7 +26,7 @@ fn asked(open: Open, task: Task) -> Result<Run, (Verdict, String)> {
 
 fn render(scene: &Scene, path: &str, settings: Value) -> Open {
     Open {
-        memo: scene.memo.clone(),
+        carry: scene.carry.clone(),
         ..opened(Activity::Render, path, settings)
     }
 }

@@ -135,7 +135,7 @@ fn broken_scenes_are_refused_or_read_and_nothing_else() {
         match look(&path) {
             Ok(scene) => {
                 read += 1;
-                let memo = scene.memo.to_string().len();
+                let memo = scene.carry.to_string().len();
                 assert!(memo <= crate::memo::BYTES_MAX, "mutation {number}: {memo}");
             }
             Err(why) => {

@@ -38,7 +38,7 @@ fn a_still_is_told_whole() {
     assert_eq!((scene.tiles.exact, scene.tiles.margin), (true, 1));
     assert!(!scene.layer_split.exact);
     assert_eq!(scene.costs.load_s.basis, Basis::Estimated);
-    assert!(scene.costs.load_s.seconds >= 1.0 && scene.memory_bytes > 0);
+    assert!(scene.costs.load_s.seconds >= 1.0 && scene.carryry_bytes > 0);
     assert_eq!(scene.warnings, Vec::<String>::new());
 }
 
@@ -74,7 +74,7 @@ fn aov_groups_are_layers() {
         (asset.path.as_str(), asset.absolute),
         ("/show/ocio/config.ocio", true)
     );
-    let memo: Memo = serde_json::from_value(scene.memo).expect("a memo");
+    let memo: Memo = serde_json::from_value(scene.carry).expect("a memo");
     assert_eq!(
         (memo.cameras, memo.folders),
         (2, vec!["/show/ocio".to_owned()])
@@ -142,7 +142,7 @@ fn includes_and_procedurals_are_followed_round_in_circles() {
         "{told}"
     );
     assert!(told.contains("<attr:look>.tx is not listed"), "{told}");
-    let memo: Memo = serde_json::from_value(scene.memo).expect("a memo");
+    let memo: Memo = serde_json::from_value(scene.carry).expect("a memo");
     assert_eq!(memo.variables, ["FRAMEWRIGHT_TEST_UNSET"]);
 }
 

@@ -150,7 +150,7 @@ fn two_cameras_are_two_halves_of_a_frame() {
         |percent: u32| format!("00:00:01   254MB         |  {percent:>3}% done - 9 rays/pixel");
     let printed = [begins, &done(50), &done(100), begins, &done(1), &done(100)].join("\n");
     let open = Open {
-        memo: json!({"frame": 12, "cameras": 2}),
+        carry: json!({"frame": 12, "cameras": 2}),
         ..opened(Activity::Render, "/show/still.ass", json!({}))
     };
     let task = vec![Task::frame(0, 12, OUTPUT)];
