@@ -40,6 +40,7 @@ mod live;
 mod progress;
 mod queue;
 mod ready;
+mod reopen;
 mod share;
 mod silence;
 mod sizes;
@@ -72,7 +73,7 @@ use committing::Committing;
 use curve::Curve;
 use dispatch::Solved;
 use ends::Ends;
-use learn::Learned;
+use learn::{Kind, Learned};
 use live::Live;
 use queue::Queue;
 use slots::{Host, Slot, Work};
@@ -116,6 +117,11 @@ pub struct Farm {
     ends: Option<Ends>,
     /// Where tasks failed that are not final yet.
     trouble: BTreeMap<TaskId, Trouble>,
+    /// Tasks that are to be rendered once more, and were not committed since; what segments from
+    /// there on make of them counts.
+    reopened: BTreeMap<TaskId, SegmentId>,
+    /// How many frames are being put together.
+    assembling: u32,
     /// Why tasks were given up.
     lost: BTreeMap<TaskId, GiveUpReason>,
     /// When to look whether a running segment has been silent for too long.
@@ -153,6 +159,8 @@ struct LayerState {
     curve: Curve,
     /// Tasks that were picked before there was a curve.
     picks: u32,
+    /// Mean estimate of its tasks, by [`Kind`](learn::Kind).
+    means: [f64; 2],
     class: usize,
     undivided: bool,
     /// Tasks not committed.
@@ -219,6 +227,8 @@ impl Farm {
             copied: BTreeSet::new(),
             ends: None,
             trouble: BTreeMap::new(),
+            reopened: BTreeMap::new(),
+            assembling: 0,
             lost: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             first_deadline: None,
@@ -289,7 +299,7 @@ impl Farm {
     /// Takes what happened. Time never goes back: an earlier `now` counts as the latest one.
     pub fn handle(&mut self, now: Time, event: &Event) {
         self.now = self.now.max(now);
-        if let Mode::Finished { .. } = self.mode {
+        if self.is_over() && !self.hears_after_the_end(event) {
             if let Event::Rendered { segment, task, .. } = *event {
                 self.actions.push(Action::Discard { segment, task });
             }
@@ -316,6 +326,9 @@ impl Farm {
                 task,
                 disk_full,
             } => self.commit_failed(segment, task, disk_full),
+            Event::Reopened { task } => self.reopen(task),
+            Event::AssemblyBegun => self.assemble(true),
+            Event::AssemblyOver => self.assemble(false),
             Event::TaskFailed {
                 segment,
                 task,
@@ -327,7 +340,15 @@ impl Farm {
             Event::Cancel => self.cancel(),
             Event::Tick => {}
         }
-        self.expire();
+        if self.is_over() {
+            self.hush();
+        } else {
+            self.expire();
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.mode, Mode::Finished { .. })
     }
 
     /// What to do, in this order. Empty until something is handled again.
@@ -376,7 +397,7 @@ impl Farm {
     /// in the past, which means at once.
     #[must_use]
     pub fn next_alarm(&self) -> Option<Time> {
-        if let Mode::Finished { .. } = self.mode {
+        if self.is_over() {
             return None;
         }
         let deadline = self.first_deadline;
@@ -452,10 +473,10 @@ impl Farm {
     }
 
     fn finish(&mut self) {
-        let all_final =
-            self.count(Phase::Committed) + self.count(Phase::GivenUp) == self.job.task_count();
+        let all_final = self.is_through();
         let outcome = match self.mode {
             Mode::Finished { .. } => return,
+            Mode::Running | Mode::Draining { .. } if self.assembling > 0 => return,
             _ if all_final && self.count(Phase::GivenUp) == 0 => Outcome::Done,
             _ if all_final => Outcome::Failed,
             Mode::Running => return,
@@ -495,6 +516,9 @@ impl Farm {
 
     /// Puts a task where it waits for a slot.
     fn enqueue(&mut self, task: TaskId) {
+        if self.stands_back(task) {
+            return;
+        }
         self.set_phase(task, Phase::Ready);
         let units = self.units(task);
         let layer = &mut self.layers[self.job.layer_of(task).index()];
@@ -507,6 +531,9 @@ impl Farm {
             || self.scouts.binary_search(&task).is_ok()
         {
             layer.queue.urgent.insert(task);
+        } else if let Some(last) = layer.queue.last.as_mut().filter(|_| self.job.is_last(task)) {
+            last.insert(task);
+            layer.queue.last_units += units;
         } else {
             layer.queue.bulk.insert(task);
             layer.curve.look_again();
@@ -527,9 +554,10 @@ fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
         .iter()
         .zip(class_of)
         .map(|(layer, class)| LayerState {
-            queue: Queue::new(waiting(job, layer)),
-            curve: Curve::new(layer.range()),
+            queue: Queue::new(waiting(job, layer), waiting_last(job, layer)),
+            curve: Curve::new(layer.range(), job.tiles_alike(layer)),
             picks: 0,
+            means: means(job, layer),
             class: *class,
             undivided: layer.is_undivided() || job.policy().is_undivided(),
             left: layer.range().len() as u32,
@@ -540,19 +568,45 @@ fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
         .collect()
 }
 
+/// Mean estimate of whole frames and of tiles.
+fn means(job: &Job, layer: &Layer) -> [f64; 2] {
+    let (mut units, mut counts) = ([0_u64; 2], [0_u64; 2]);
+    for task in layer.range() {
+        let kind = Kind::of(job, TaskId(task)) as usize;
+        units[kind] += job.units(task..task + 1);
+        counts[kind] += 1;
+    }
+    [0, 1].map(|kind| units[kind] as f64 / counts[kind].max(1) as f64)
+}
+
 /// Where costs are known task by task, and the renderer takes tasks in any order, the dearest
 /// stand first.
 fn waiting(job: &Job, layer: &Layer) -> Waiting {
     let range = layer.range();
     let units = |task: u32| job.units(task..task + 1);
     let chosen = job.policy() == Policy::Auto && !layer.is_undivided() && job.takes_lists();
-    let first = range.clone().next().map(units);
-    let unlike = range.clone().any(|task| Some(units(task)) != first);
-    if chosen && unlike {
+    let mut plain = range.clone().filter(|task| !job.is_last(TaskId(*task)));
+    let first = plain.next().map(units);
+    if chosen && plain.any(|task| Some(units(task)) != first) {
         Waiting::dearest_first(range, units)
     } else {
         Waiting::new(range)
     }
+}
+
+/// The dearest first where the renderer takes tasks in any order.
+fn waiting_last(job: &Job, layer: &Layer) -> Option<Waiting> {
+    let range = layer.range();
+    let is_last = |task: u32| job.is_last(TaskId(task));
+    if !job.has_last() || layer.is_undivided() || !range.clone().any(is_last) {
+        return None;
+    }
+    let units = |task: u32| job.units(task..task + 1);
+    Some(if job.policy() == Policy::Auto && job.takes_lists() {
+        Waiting::dearest_first(range, units)
+    } else {
+        Waiting::new(range)
+    })
 }
 
 /// Tasks that tell early what all the others will cost: the ends and the middle of each layer whose
@@ -568,17 +622,21 @@ fn scouts(job: &Job) -> Vec<TaskId> {
     for layer in job.layers() {
         let range = layer.range();
         let wanted = job.priority().iter().any(|task| range.contains(&task.0));
-        let mut units = range.clone().map(|task| job.units(task..task + 1));
+        let tasks = || range.clone().filter(|task| !job.is_last(TaskId(*task)));
+        let mut units = tasks().map(|task| job.units(task..task + 1));
         let first = units.next();
-        if range.len() < SCOUTED
-            || layer.is_undivided()
-            || wanted
-            || units.any(|u| Some(u) != first)
-        {
+        let count = tasks().count();
+        if count < SCOUTED || layer.is_undivided() || wanted || units.any(|u| Some(u) != first) {
             continue;
         }
-        let middle = range.start + range.len() as u32 / 2;
-        scouts.extend([range.start, middle, range.end - 1].map(TaskId));
+        let mut found: Vec<TaskId> = [0, count / 2, count - 1]
+            .into_iter()
+            .filter_map(|place| tasks().nth(place))
+            // The corner of a frame says little of it.
+            .map(|task| job.middle_of_frame(TaskId(task)))
+            .collect();
+        found.dedup();
+        scouts.append(&mut found);
     }
     scouts
 }

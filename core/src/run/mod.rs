@@ -6,6 +6,7 @@
 //! does not.
 
 mod activity;
+mod assembly;
 mod checks;
 mod closed;
 mod compare;
@@ -17,13 +18,16 @@ mod ground;
 mod hosts;
 pub mod hours;
 mod job;
+mod layout;
 mod leases;
 mod left;
 mod load_share;
 mod measured;
 mod membership;
+mod needs;
 mod open_files;
 pub mod paths;
+pub mod pieces;
 mod plan;
 mod prepare;
 mod remembered;
@@ -43,7 +47,9 @@ use framewright_kernel::ids::HostId;
 use thiserror::Error;
 
 pub use activity::{ActivityError, Concluded, Question, inspect, probe};
+pub use assembly::reels::{Reel, ReelError};
 pub use compare::{CompareHosts, Comparison, compare};
+pub use layout::SplitError;
 pub use plan::{Plan, PlanError, PlannedSegment, Predicted, plan};
 pub use prepare::{Inspection, PrepareError, Prepared, inspect_scene, prepare};
 pub use remembered::Remembered;
