@@ -1,7 +1,8 @@
 //! The files that a scene names, as `fw_files.py` finds them: images, libraries, sounds, caches, ….
 //!
 //! Of libraries everything is told that they name and that is there: which of it Blender would load is
-//! not known here. Refuses nothing; what is not there is told as missing. Invariant: the disk is asked
+//! not known here, nor whether an image is only shown in a window: what nothing uses at all is not in a
+//! file. Refuses nothing; what is not there is told as missing. Invariant: the disk is asked
 //! of at most [`FILES_MAX`] files.
 
 use std::collections::BTreeMap;
@@ -160,7 +161,7 @@ impl Names<'_> {
             (b"VO", "filepath", "volume"),
         ];
         for (code, field, kind) in kinds {
-            for block in blend.all(code).filter(is_used) {
+            for block in blend.all(code) {
                 let stored = block.text(field).unwrap_or_default();
                 let is_inside = block.pointer("packedfile").is_some();
                 if stored.is_empty() || stored == "<builtin>" || is_inside {
@@ -184,7 +185,7 @@ impl Names<'_> {
     }
 
     fn images(&mut self, blend: &Blend) {
-        for image in blend.all(b"IM").filter(is_used) {
+        for image in blend.all(b"IM") {
             let stored = image.text("name").unwrap_or_default();
             let is_inside = image.pointer("packedfile").is_some()
                 || image.pointer("packedfiles.first").is_some();
@@ -328,11 +329,6 @@ impl Names<'_> {
             }
         }
     }
-}
-
-/// Whether anything uses a data-block.
-fn is_used(block: &Record<'_>) -> bool {
-    block.int("id.us").is_some_and(|users| users > 0)
 }
 
 /// All files that differ from `path` only in the last number before the last dot.

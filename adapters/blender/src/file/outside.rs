@@ -134,15 +134,17 @@ pub(super) fn is_packed(library: &Record<'_>) -> bool {
 /// A library's path as it is stored. Newer versions have two: the other is the author's own disk's.
 pub(super) fn library_name(library: &Record<'_>) -> String {
     let name = library.text("name").or_else(|| library.text("filepath"));
-    name.unwrap_or_default().replace('\\', "/")
+    name.unwrap_or_default()
 }
 
 fn folder(path: &Path) -> PathBuf {
     path.parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
-/// A stored path from the root, without `.` and `..`; `//` stands for the folder of its file.
+/// A stored path from the root, without `.` and `..`; `//` stands for the folder of its file. Windows
+/// leaves backslashes, which Blender turns round.
 pub(super) fn absolute(stored: &str, folder: &Path) -> PathBuf {
+    let stored = stored.replace('\\', "/");
     let whole = match stored.strip_prefix("//") {
         Some(relative) => folder.join(relative.trim_start_matches('/')),
         None => PathBuf::from(stored),
