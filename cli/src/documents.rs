@@ -126,6 +126,12 @@ pub(crate) struct PlanReport {
     pub(crate) adapter: String,
     pub(crate) scene: PlanScene,
     pub(crate) split: Split,
+    /// How frames are tiled; only where some are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tiles: Option<TilingReport>,
+    /// Why it is split so; only where there was something to decide.
+    #[serde(rename = "split_why", skip_serializing_if = "String::is_empty")]
+    pub(crate) why: String,
     pub(crate) tasks: u32,
     pub(crate) segments: Vec<PlanSegment>,
     pub(crate) predicted: Predicted,
@@ -160,6 +166,18 @@ pub(crate) struct PlanBasis {
     pub(crate) frame_s: &'static str,
 }
 
+/// How frames are tiled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct TilingReport {
+    pub(crate) columns: u32,
+    pub(crate) rows: u32,
+    /// Of a frame.
+    pub(crate) tiles: u32,
+    /// Frames that are in tiles; absent = all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) frames: Option<String>,
+}
+
 /// A planned segment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct PlanSegment {
@@ -168,7 +186,11 @@ pub(crate) struct PlanSegment {
     /// Empty = the scene as it is.
     pub(crate) layer: String,
     pub(crate) frames: String,
+    /// Its tile, where it is one.
     pub(crate) tile: Option<String>,
+    /// Its tasks, where frames are in tiles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tasks: Vec<String>,
     pub(crate) start_s: f64,
     pub(crate) end_s: f64,
 }

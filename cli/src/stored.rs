@@ -252,6 +252,7 @@ mod tests {
             },
             scene: SceneIdentity::read(&scene, serde_json::Value::Null).unwrap(),
             settled: Settled {
+                tiling: None,
                 frames: "1-3".into(),
                 layers: vec![],
                 output: None,

@@ -25,6 +25,12 @@ pub struct Request {
     pub layers: Vec<String>,
     /// How to split.
     pub split: Split,
+    /// How many tiles; absent = as `split` says.
+    #[serde(default)]
+    pub tiles: Option<TilesWish>,
+    /// Overlap of tiles in pixels; absent = what makes them exact.
+    #[serde(default)]
+    pub overlap: Option<u32>,
     /// How to distribute.
     pub policy: Policy,
     /// Segment sizes in frames; absent = decided by cost.
@@ -94,6 +100,21 @@ pub enum Split {
     Tiles,
     /// One task a layer and frame.
     Layers,
+}
+
+/// How many tiles a frame is cut into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TilesWish {
+    /// Decided from costs and hosts.
+    Auto,
+    /// So many.
+    Grid {
+        /// Side by side.
+        columns: u32,
+        /// One above the other.
+        rows: u32,
+    },
 }
 
 /// Segment sizes in frames.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::assemble::AssembleCommand;
 use super::farm::HostsCommand;
 use super::history::HistoryCommand;
 use super::simulate::SimulateArgs;
@@ -127,6 +128,16 @@ pub(crate) enum Command {
         after_help = "Examples:\n  framewright logs 0198c0de\n  framewright logs 0198c0de beauty:17"
     )]
     Logs(LogsArgs),
+    /// Put pictures together: tiles into a frame.
+    #[command(
+        subcommand_required = true,
+        arg_required_else_help = true,
+        disable_help_subcommand = true
+    )]
+    Assemble {
+        #[command(subcommand)]
+        what: AssembleCommand,
+    },
     /// Say what earlier renders cost, or forget it.
     #[command(
         subcommand_required = true,

@@ -1,6 +1,7 @@
 //! Arguments: what is typed ([`low`]) is completed from `--job` ([`job_file`]) and becomes what
 //! is meant ([`settle`]).
 
+pub(crate) mod assemble;
 pub(crate) mod farm;
 pub(crate) mod history;
 pub(crate) mod hosts;

@@ -11,7 +11,7 @@ use framewright_core::policy::{POLICIES, Policy, PolicyError};
 use framewright_core::quantity::{
     Bytes, QuantityError, parse_duration, parse_segment_size, parse_share,
 };
-use framewright_core::request::{Request, SegmentSize, Split};
+use framewright_core::request::{Request, SegmentSize, Split, TilesWish};
 
 use super::hosts::{self, Chosen};
 use super::low::{InspectArgs, JobArgs, SplitChoice};
@@ -67,6 +67,8 @@ pub(crate) fn settle(
             Some(SplitChoice::Tiles) => Split::Tiles,
             Some(SplitChoice::Layers) => Split::Layers,
         },
+        tiles: args.tiles.as_deref().map(tiles).transpose()?,
+        overlap: args.overlap,
         policy: args
             .policy
             .as_deref()
@@ -128,6 +130,31 @@ pub(crate) fn settle_inspect(
     Ok(settle(&job, adapter_path, around)?.request)
 }
 
+/// `--tiles`: a grid, or left to the kernel.
+fn tiles(text: &str) -> Result<TilesWish, Presentable> {
+    let wrong = || {
+        Presentable::usage(format!(
+            "--tiles `{}` is no number of tiles",
+            printable(text)
+        ))
+        .hint("write COLSxROWS such as 4x4, or auto")
+    };
+    if text == "auto" {
+        return Ok(TilesWish::Auto);
+    }
+    let count = |text: &str| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse().ok()).flatten()
+    };
+    let (columns, rows) = text.split_once('x').ok_or_else(wrong)?;
+    match (count(columns), count(rows)) {
+        (Some(columns), Some(rows)) if columns > 0 && rows > 0 => {
+            Ok(TilesWish::Grid { columns, rows })
+        }
+        _ => Err(wrong()),
+    }
+}
+
 fn refuse_not_yet(args: &JobArgs) -> Result<(), Presentable> {
     let not_yet = |wanted: bool, what: &str| {
         if wanted {
@@ -136,22 +163,6 @@ fn refuse_not_yet(args: &JobArgs) -> Result<(), Presentable> {
             Ok(())
         }
     };
-    not_yet(
-        args.tiles.is_some(),
-        "splitting frames into tiles (--tiles)",
-    )?;
-    not_yet(
-        args.split == Some(SplitChoice::Tiles),
-        "splitting frames into tiles (--split tiles)",
-    )?;
-    not_yet(
-        args.split == Some(SplitChoice::Layers),
-        "rendering layers apart (--split layers)",
-    )?;
-    not_yet(
-        args.overlap.is_some(),
-        "splitting frames into tiles (--overlap)",
-    )?;
     not_yet(args.video.is_some(), "assembling a film (--video)")?;
     not_yet(
         args.contact_sheet.is_some(),

@@ -189,11 +189,7 @@ fn a_folder_is_no_output_pattern() {
 fn what_is_not_built_says_so() {
     let world = World::new();
     type Change = fn(&mut JobArgs);
-    let wishes: [Change; 6] = [
-        |args| args.tiles = Some("4x4".into()),
-        |args| args.split = Some(SplitChoice::Tiles),
-        |args| args.split = Some(SplitChoice::Layers),
-        |args| args.overlap = Some(8),
+    let wishes: [Change; 2] = [
         |args| args.video = Some("a.mp4".into()),
         |args| args.contact_sheet = Some("a.png".into()),
     ];

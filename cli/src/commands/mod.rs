@@ -1,5 +1,6 @@
 //! The commands: each takes what is meant, asks the engine, and prints.
 
+mod assemble;
 mod explain;
 mod history;
 mod hosts;
@@ -56,6 +57,7 @@ pub(crate) fn run(low: Low, format: &mut Format) -> Result<Exit, Presentable> {
         }
         Command::Explain(args) => explain::run(&args, *format, &around()?),
         Command::Logs(args) => logs::run(&args, common.verbose, *format, &around()?),
+        Command::Assemble { what } => assemble::run(what, &common, *format),
         Command::History { what } => history::run(what, *format, &around()?),
         Command::Hosts { what } => hosts::run(what, &common, *format, &around()?),
         Command::Adapters {

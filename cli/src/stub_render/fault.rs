@@ -91,6 +91,8 @@ mod tests {
             tile: None,
             attempt,
             output: Default::default(),
+            needs: Vec::new(),
+            reduced: 0,
         }
     }
 

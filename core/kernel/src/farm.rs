@@ -72,7 +72,7 @@ use committing::Committing;
 use curve::Curve;
 use dispatch::Solved;
 use ends::Ends;
-use learn::Learned;
+use learn::{Kind, Learned};
 use live::Live;
 use queue::Queue;
 use slots::{Host, Slot, Work};
@@ -153,6 +153,8 @@ struct LayerState {
     curve: Curve,
     /// Tasks that were picked before there was a curve.
     picks: u32,
+    /// Mean estimate of its tasks, by [`Kind`](learn::Kind).
+    means: [f64; 2],
     class: usize,
     undivided: bool,
     /// Tasks not committed.
@@ -507,6 +509,9 @@ impl Farm {
             || self.scouts.binary_search(&task).is_ok()
         {
             layer.queue.urgent.insert(task);
+        } else if let Some(last) = layer.queue.last.as_mut().filter(|_| self.job.is_last(task)) {
+            last.insert(task);
+            layer.queue.last_units += units;
         } else {
             layer.queue.bulk.insert(task);
             layer.curve.look_again();
@@ -527,9 +532,10 @@ fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
         .iter()
         .zip(class_of)
         .map(|(layer, class)| LayerState {
-            queue: Queue::new(waiting(job, layer)),
-            curve: Curve::new(layer.range()),
+            queue: Queue::new(waiting(job, layer), waiting_last(job, layer)),
+            curve: Curve::new(layer.range(), job.tiles_alike(layer)),
             picks: 0,
+            means: means(job, layer),
             class: *class,
             undivided: layer.is_undivided() || job.policy().is_undivided(),
             left: layer.range().len() as u32,
@@ -540,19 +546,45 @@ fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
         .collect()
 }
 
+/// Mean estimate of whole frames and of tiles.
+fn means(job: &Job, layer: &Layer) -> [f64; 2] {
+    let (mut units, mut counts) = ([0_u64; 2], [0_u64; 2]);
+    for task in layer.range() {
+        let kind = Kind::of(job, TaskId(task)) as usize;
+        units[kind] += job.units(task..task + 1);
+        counts[kind] += 1;
+    }
+    [0, 1].map(|kind| units[kind] as f64 / counts[kind].max(1) as f64)
+}
+
 /// Where costs are known task by task, and the renderer takes tasks in any order, the dearest
 /// stand first.
 fn waiting(job: &Job, layer: &Layer) -> Waiting {
     let range = layer.range();
     let units = |task: u32| job.units(task..task + 1);
     let chosen = job.policy() == Policy::Auto && !layer.is_undivided() && job.takes_lists();
-    let first = range.clone().next().map(units);
-    let unlike = range.clone().any(|task| Some(units(task)) != first);
-    if chosen && unlike {
+    let mut plain = range.clone().filter(|task| !job.is_last(TaskId(*task)));
+    let first = plain.next().map(units);
+    if chosen && plain.any(|task| Some(units(task)) != first) {
         Waiting::dearest_first(range, units)
     } else {
         Waiting::new(range)
     }
+}
+
+/// The dearest first where the renderer takes tasks in any order.
+fn waiting_last(job: &Job, layer: &Layer) -> Option<Waiting> {
+    let range = layer.range();
+    let is_last = |task: u32| job.is_last(TaskId(task));
+    if !job.has_last() || layer.is_undivided() || !range.clone().any(is_last) {
+        return None;
+    }
+    let units = |task: u32| job.units(task..task + 1);
+    Some(if job.policy() == Policy::Auto && job.takes_lists() {
+        Waiting::dearest_first(range, units)
+    } else {
+        Waiting::new(range)
+    })
 }
 
 /// Tasks that tell early what all the others will cost: the ends and the middle of each layer whose
@@ -568,17 +600,21 @@ fn scouts(job: &Job) -> Vec<TaskId> {
     for layer in job.layers() {
         let range = layer.range();
         let wanted = job.priority().iter().any(|task| range.contains(&task.0));
-        let mut units = range.clone().map(|task| job.units(task..task + 1));
+        let tasks = || range.clone().filter(|task| !job.is_last(TaskId(*task)));
+        let mut units = tasks().map(|task| job.units(task..task + 1));
         let first = units.next();
-        if range.len() < SCOUTED
-            || layer.is_undivided()
-            || wanted
-            || units.any(|u| Some(u) != first)
-        {
+        let count = tasks().count();
+        if count < SCOUTED || layer.is_undivided() || wanted || units.any(|u| Some(u) != first) {
             continue;
         }
-        let middle = range.start + range.len() as u32 / 2;
-        scouts.extend([range.start, middle, range.end - 1].map(TaskId));
+        let mut found: Vec<TaskId> = [0, count / 2, count - 1]
+            .into_iter()
+            .filter_map(|place| tasks().nth(place))
+            // The corner of a frame says little of it.
+            .map(|task| job.middle_of_frame(TaskId(task)))
+            .collect();
+        found.dedup();
+        scouts.append(&mut found);
     }
     scouts
 }

@@ -87,7 +87,7 @@ impl OutputPattern {
                 tail.push('/');
             }
             tail.push_str(&literal(wanted.stem));
-            if wanted.layers.len() > 1 {
+            if wanted.layers.len() > 1 && !holds_layers(default) {
                 tail.push_str(".{layer}");
             }
             let _ = write!(tail, ".{:#>DIGITS$}.{}", "", default.extension);
@@ -139,6 +139,18 @@ impl OutputPattern {
     #[must_use]
     pub fn format(&self) -> &str {
         &self.format
+    }
+
+    /// What the names of pictures end with, without the dot.
+    #[must_use]
+    pub fn extension(&self) -> &str {
+        extension(&self.tail).unwrap_or(&self.format)
+    }
+
+    /// Whether the names of pictures tell layers apart.
+    #[must_use]
+    pub fn has_layer(&self) -> bool {
+        self.count(|piece| matches!(piece, Piece::Layer)) > 0
     }
 
     /// For people: the absolute path with its placeholders.
@@ -206,8 +218,7 @@ impl OutputPattern {
                 better: format!("{stem}.####.{extension}"),
             });
         }
-        let has_layer = self.count(|piece| matches!(piece, Piece::Layer)) > 0;
-        if wanted.layers.len() > 1 && !has_layer {
+        if wanted.layers.len() > 1 && !self.has_layer() && self.format != MERGED {
             let stem = stem.trim_end_matches('#').trim_end_matches('.');
             let frame = if places > 0 { ".####" } else { "" };
             return Err(OutputError::NoLayer {
@@ -240,6 +251,13 @@ impl OutputPattern {
     fn count(&self, is_it: impl Fn(&Piece) -> bool) -> usize {
         self.pieces.iter().filter(|piece| is_it(piece)).count()
     }
+}
+
+/// The format whose files hold several layers: what is rendered apart is put together in it.
+const MERGED: &str = "exr";
+
+fn holds_layers(format: &OutputFormat) -> bool {
+    format.id == MERGED
 }
 
 /// The literal folder that a typed path begins in, and the rest.

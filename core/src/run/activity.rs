@@ -322,6 +322,7 @@ impl Look {
             output: question.output.to_owned(),
             shot: None,
             paths: PathMap::new(&question.host.paths).pairs(),
+            carry: serde_json::Value::Null,
         };
         let place = Place {
             session: Self::SESSION,

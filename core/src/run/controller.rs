@@ -27,6 +27,7 @@ use tokio::time::sleep_until;
 use super::checks::{Check, Committing, Complete};
 use super::hosts::Host;
 use super::job::Job;
+use super::needs::Delivery;
 use super::remembered::Remembered;
 use super::segment::Segment;
 use super::session::{FromSession, SessionNumber};
@@ -154,6 +155,7 @@ pub(super) struct Doors {
     pub reconnects: mpsc::UnboundedSender<HostId>,
     pub freight: mpsc::Sender<FromFreight>,
     pub packages: mpsc::UnboundedSender<Result<Package, PackageError>>,
+    pub needs: mpsc::UnboundedSender<(Delivery, Result<Package, PackageError>)>,
 }
 
 /// The other ends.
@@ -163,6 +165,7 @@ struct Sources {
     reconnects: mpsc::UnboundedReceiver<HostId>,
     freight: mpsc::Receiver<FromFreight>,
     packages: mpsc::UnboundedReceiver<Result<Package, PackageError>>,
+    needs: mpsc::UnboundedReceiver<(Delivery, Result<Package, PackageError>)>,
     store: mpsc::UnboundedReceiver<Done>,
     stops: mpsc::UnboundedReceiver<Stop>,
     asked: mpsc::Receiver<Asked>,
@@ -175,6 +178,7 @@ enum Happened {
     Reconnect(HostId),
     Freight(FromFreight),
     Packaged(Result<Package, PackageError>),
+    Needs(Delivery, Result<Package, PackageError>),
     Store(Done),
     Stop(Stop),
     Asked(Asked),
@@ -195,6 +199,7 @@ impl<'a> Controller<'a> {
         let (reconnects, from_reconnects) = mpsc::unbounded_channel();
         let (freight, from_freight) = mpsc::channel(FREIGHT_NEWS_MAX);
         let (packages, from_packages) = mpsc::unbounded_channel();
+        let (needs, from_needs) = mpsc::unbounded_channel();
         let (door, asked) = mpsc::channel(control::WAITING_MAX);
         let Opened {
             farm,
@@ -239,6 +244,7 @@ impl<'a> Controller<'a> {
                 reconnects,
                 freight,
                 packages,
+                needs,
             },
             first_segment,
             predicted_makespan_s,
@@ -258,6 +264,7 @@ impl<'a> Controller<'a> {
             reconnects: from_reconnects,
             freight: from_freight,
             packages: from_packages,
+            needs: from_needs,
             store: done,
             stops,
             asked,
@@ -326,6 +333,7 @@ impl<'a> Controller<'a> {
                 Some(from) = sources.freight.recv() => Happened::Freight(from),
                 Some(host) = sources.reconnects.recv() => Happened::Reconnect(host),
                 Some(package) = sources.packages.recv() => Happened::Packaged(package),
+                Some((delivery, package)) = sources.needs.recv() => Happened::Needs(delivery, package),
                 () = wait_for(alarm), if alarm.is_some() => Happened::Alarm,
             };
             self.handle(first);
@@ -354,6 +362,7 @@ impl<'a> Controller<'a> {
             Happened::Reconnect(host) => self.open_host(host),
             Happened::Freight(from) => self.on_freight(from),
             Happened::Packaged(package) => self.on_packaged(package),
+            Happened::Needs(delivery, package) => self.on_needs(delivery, package),
             Happened::Store(done) => self.on_store(done),
             Happened::Stop(stop) => self.on_stop(stop),
             Happened::Asked(asked) => self.on_asked(asked),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use framewright_kernel::ids::{SegmentId, TaskId};
 
+use super::pieces::{is_piece, piece_path};
 use super::prepare::Prepared;
 use super::tasks::TaskList;
 use crate::adapters::Loaded;
@@ -61,7 +62,8 @@ impl Job {
         self.prepared.output.is_some()
     }
 
-    /// Where a task's picture goes in the end. Only for jobs that write files.
+    /// Where a task's picture goes in the end: to its own name, or among the pieces of a picture.
+    /// Only for jobs that write files.
     pub(super) fn final_path(&self, task: TaskId) -> PathBuf {
         let facts = self.tasks().facts(task);
         let output = self
@@ -69,7 +71,11 @@ impl Job {
             .output
             .as_ref()
             .expect("asked only where files are written");
-        output.path(facts.layer, facts.frame)
+        let tile = facts.tile.map(|tile| tile.place);
+        match is_piece(output, &self.prepared.layers, tile) {
+            true => piece_path(output, self.folder.id(), facts.layer, facts.frame, tile),
+            false => output.path(facts.layer, facts.frame),
+        }
     }
 
     /// A task's file name within an attempt's folder: the final one, so that renderers which

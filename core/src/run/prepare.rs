@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::Surroundings;
 use super::activity::{self, ActivityError, Concluded, Question};
+use super::layout::{self, SplitError, Tiles, Wish};
 use super::remembered::{Remembered, remember};
 use super::tasks::TaskList;
 use super::{farm, load_share};
@@ -22,7 +23,7 @@ use crate::adapters::{
 };
 use crate::freight::PackageError;
 use crate::output::{OutputError, OutputPattern, Wanted, scene_stem};
-use crate::request::{HostEntry, LinkKind, Request, Split, Storage};
+use crate::request::{HostEntry, LinkKind, Request, Storage};
 
 /// Why a request cannot become a job. All of these are known before anything starts.
 #[derive(Debug, Error)]
@@ -79,20 +80,9 @@ pub enum PrepareError {
         /// Why.
         source: FrameSetError,
     },
-    /// A layer that the scene does not have.
-    #[error("the scene has no layer `{layer}`; it has {}", known.join(", "))]
-    Layer {
-        /// As typed.
-        layer: String,
-        /// Those that it has.
-        known: Vec<String>,
-    },
-    /// Something that this version does not do.
-    #[error("{what} is not built yet")]
-    NotYet {
-        /// What.
-        what: String,
-    },
+    /// It cannot be split so.
+    #[error(transparent)]
+    Split(#[from] SplitError),
     /// What staged hosts would need cannot be gathered.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -137,6 +127,8 @@ pub struct Prepared {
     pub frames: FrameSet,
     /// Layers that are rendered apart; empty = the scene as it is.
     pub layers: Vec<String>,
+    /// Why it is split as it is, in a sentence; empty where there was nothing to decide.
+    pub why: String,
     /// Tasks.
     pub tasks: TaskList,
     /// Where pictures go; absent where the job writes none.
@@ -164,7 +156,9 @@ pub async fn inspect_scene(
     let settings = check_settings(&description.settings, &request.settings)?;
     let format = match formats(&description).is_empty() {
         true => String::new(),
-        false => pattern(request, &description, None)?.format().to_owned(),
+        false => pattern(request, &description, None, &[])?
+            .format()
+            .to_owned(),
     };
     let mut reason = "the farm has no host".to_owned();
     let mut no_renderer = false;
@@ -261,6 +255,7 @@ fn pattern(
     request: &Request,
     description: &Description,
     frames: Option<&FrameSet>,
+    layers: &[String],
 ) -> Result<OutputPattern, OutputError> {
     OutputPattern::settle(&Wanted {
         typed: request.output.as_deref(),
@@ -270,7 +265,7 @@ fn pattern(
         frames: frames.map_or(1, |frames| {
             usize::try_from(frames.count()).unwrap_or(usize::MAX)
         }),
-        layers: &[],
+        layers,
     })
 }
 
@@ -279,13 +274,17 @@ pub async fn prepare(
     around: &Surroundings,
     mut request: Request,
 ) -> Result<Prepared, PrepareError> {
-    refuse_what_is_not_built(&request)?;
     know_own_memory(&mut request.hosts);
     // What is wrong with the words alone is said before a renderer is started.
     let typed_frames = request.frames.as_deref().map(frames).transpose()?;
     let inspection = inspect_scene(around, &request).await?;
     let mut prepared = settle(request, inspection, typed_frames)?;
     remember(around, &mut prepared);
+    if prepared.decide()? {
+        // By what is known of its layers, which are others now.
+        prepared.remembered = None;
+        remember(around, &mut prepared);
+    }
     limit_load_share(&mut prepared);
     Ok(prepared)
 }
@@ -301,17 +300,21 @@ fn settle(
         Some(frames) => frames,
         None => scene_frames(scene)?,
     };
-    check_layers(&request, scene)?;
-    if !request.layers.is_empty() {
-        return Err(PrepareError::NotYet {
-            what: "rendering layers apart (--layers)".to_owned(),
-        });
-    }
-    let tasks = TaskList::new(&[], &frames);
+    let Wish { layers, tiles, .. } = layout::wish(&request, scene, &inspection.description)?;
+    let tiling = match tiles {
+        Tiles::Grid { columns, rows } => Some(layout::tiling(&request, scene, columns, rows)?),
+        Tiles::Whole | Tiles::Auto => None,
+    };
+    let tasks = TaskList::tiled(&layers, &frames, tiling);
     let output =
         match writes_nothing(&request, scene) || formats(&inspection.description).is_empty() {
             true => None,
-            false => Some(pattern(&request, &inspection.description, Some(&frames))?),
+            false => Some(pattern(
+                &request,
+                &inspection.description,
+                Some(&frames),
+                &layers,
+            )?),
         };
     let format = output
         .as_ref()
@@ -332,7 +335,8 @@ fn settle(
     Ok(Prepared {
         request,
         frames,
-        layers: Vec::new(),
+        layers,
+        why: String::new(),
         tasks,
         output,
         format,
@@ -342,6 +346,13 @@ fn settle(
         remembered: None,
         leaves_history: false,
     })
+}
+
+impl Prepared {
+    /// Decides what the user left open of how the job is split. Says whether that changed its tasks.
+    fn decide(&mut self) -> Result<bool, PrepareError> {
+        Ok(false)
+    }
 }
 
 /// Takes slots away that would spend more time on loading than the user wants, by what is known of
@@ -374,34 +385,6 @@ fn know_own_memory(hosts: &mut [HostEntry]) {
 /// Whether the adapter has a sentence of its own about a file.
 fn is_told(scene: &Scene, path: &str) -> bool {
     scene.warnings.iter().any(|text| text.contains(path))
-}
-
-fn refuse_what_is_not_built(request: &Request) -> Result<(), PrepareError> {
-    let not_yet = |what: &str| {
-        Err(PrepareError::NotYet {
-            what: what.to_owned(),
-        })
-    };
-    match request.split {
-        Split::Tiles => not_yet("splitting by tiles"),
-        Split::Layers => not_yet("splitting by layers"),
-        Split::Auto | Split::Frames => Ok(()),
-    }
-}
-
-fn check_layers(request: &Request, scene: &Scene) -> Result<(), PrepareError> {
-    let known: Vec<String> = scene
-        .layers
-        .iter()
-        .map(|layer| layer.name.clone())
-        .collect();
-    match request.layers.iter().find(|layer| !known.contains(layer)) {
-        Some(layer) => Err(PrepareError::Layer {
-            layer: layer.clone(),
-            known,
-        }),
-        None => Ok(()),
-    }
 }
 
 fn frames(typed: &str) -> Result<FrameSet, PrepareError> {

@@ -22,6 +22,7 @@ use crate::adapters::check_settings;
 use crate::event::{Event, Stamped};
 use crate::output::{OutputError, OutputPattern, scene_stem};
 use crate::request::Request;
+use crate::split::Tiling;
 use crate::store::journal::{JournalWriter, OpenError, Replace};
 use crate::store::{
     AdapterIdentity, Claim, ClaimError, CreateError, FindError, JobFolder, JobFolderError, JobPlan,
@@ -117,6 +118,7 @@ pub async fn render(
         settled: Settled {
             frames: prepared.frames.to_string(),
             layers: prepared.layers.clone(),
+            tiling: prepared.tasks.tiling().map(Tiling::to_stored),
             output: prepared.output.as_ref().map(OutputPattern::to_stored),
         },
     };
@@ -296,6 +298,9 @@ async fn prepare_again(
         .frames
         .parse()
         .map_err(|error| broken(format!("its record of the frames is unreadable: {error}")))?;
+    let tiling = settled.tiling.map(Tiling::from_stored).transpose();
+    let tiling = tiling
+        .map_err(|error| broken(format!("its record of the tiles is unreadable: {error}")))?;
     let output = settled
         .output
         .map(|output| OutputPattern::from_stored(&output))
@@ -309,7 +314,8 @@ async fn prepare_again(
         .ok_or_else(|| broken("its scene's path is not UTF-8".to_owned()))?
         .to_owned();
     Ok(Prepared {
-        tasks: TaskList::new(&settled.layers, &frames),
+        tasks: TaskList::tiled(&settled.layers, &frames, tiling),
+        why: String::new(),
         shot: Shot {
             first: frames.first().0,
             last: frames.last().0,

@@ -19,6 +19,8 @@ pub(crate) fn plan(scene: &Path) -> JobPlan {
             frames: Some("1-3".to_owned()),
             layers: vec!["beauty".to_owned()],
             split: Split::Frames,
+            tiles: None,
+            overlap: None,
             policy: Policy::Fixed(3),
             segment: Some(SegmentSize { min: 1, max: 2 }),
             priority: Some("2".to_owned()),
@@ -56,6 +58,7 @@ pub(crate) fn plan(scene: &Path) -> JobPlan {
             summary: serde_json::json!({"first": 1, "last": 3}),
         },
         settled: Settled {
+            tiling: None,
             frames: "1-3".to_owned(),
             layers: Vec::new(),
             output: Some(StoredOutput {

@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::explain::Standing;
 use super::slots::{Presence, Segment, Stage, Work};
 use super::tasks::{PHASES, Phase};
+use super::waiting::Waiting;
 use super::{Farm, Mode};
 use crate::ids::{SlotId, TaskId};
 
@@ -112,7 +113,8 @@ impl Farm {
         for (index, layer) in self.layers.iter().enumerate() {
             let queue = &layer.queue;
             let first = queue.urgent.iter().chain(&queue.retry).copied();
-            let waiting = first.chain(queue.bulk.iter());
+            let last = queue.last.iter().flat_map(Waiting::iter);
+            let waiting = first.chain(queue.bulk.iter()).chain(last);
             let mut units = 0;
             // As many as are ready, each once (counts were compared), each ready and of the layer.
             let mut seen = std::collections::BTreeSet::new();

@@ -1,5 +1,6 @@
 //! What is heard of hosts and of running segments.
 
+use super::learn::Kind;
 use super::slots::{Cutting, Segment, Stage, Work};
 use super::{Farm, Phase, Presence};
 use crate::event::{Action, Fault, Outcome, SendReason, StopReason};
@@ -231,7 +232,8 @@ impl Farm {
         self.layers[layer]
             .curve
             .add(task, normal, cost.as_secs_f64());
-        self.learned.rendered(layer, host.index(), cost, took);
+        let kind = Kind::of(&self.job, task);
+        self.learned.rendered(layer, host.index(), kind, cost, took);
         self.clear_host(host);
         let sent = self.slots[slot.index()]
             .segment()
@@ -249,7 +251,7 @@ impl Farm {
             let whole = self.now.since(since).as_secs_f64();
             self.learned.told((whole - took.as_secs_f64()).max(0.0));
         }
-        if self.learned.median_is_new(layer) {
+        if self.learned.median_is_new(layer, kind) {
             self.renew_deadlines();
         }
     }
