@@ -92,7 +92,8 @@ impl Inspect {
             return;
         };
         if self.read_file().is_ok() && self.complete {
-            self.warnings.push(format!("{why}; it was read from its file alone"));
+            self.warnings
+                .push(format!("{why}; it was read from its file alone"));
         }
     }
 

@@ -134,7 +134,7 @@ pub async fn probe(
     question: &Question<'_>,
 ) -> Result<Concluded<Found>, ActivityError> {
     let subject = question.adapter.description().renderer.clone();
-    match conclude(around, question, Activity::Probe, None, &subject).await? {
+    match conclude(around, question, Activity::Probe, None, &subject, true).await? {
         (Effect::Found(what), notes, program) => Ok(Concluded {
             what,
             notes,
@@ -152,7 +152,16 @@ pub async fn inspect(
 ) -> Result<Concluded<Scene>, ActivityError> {
     let paths = PathMap::new(&question.host.paths);
     let there = paths.there(scene);
-    match conclude(around, question, Activity::Inspect, Some(&there), scene).await? {
+    match conclude(
+        around,
+        question,
+        Activity::Inspect,
+        Some(&there),
+        scene,
+        true,
+    )
+    .await?
+    {
         (Effect::Scene(mut what), notes, program) => {
             for asset in &mut what.assets {
                 asset.path = paths.here(&asset.path);
@@ -163,6 +172,31 @@ pub async fn inspect(
                 program,
             })
         }
+        _ => Err(no_conclusion(question, scene.to_owned())),
+    }
+}
+
+/// Has the adapter read a scene by itself, where nobody was found who has the renderer.
+pub(super) async fn read_alone(
+    around: &Surroundings,
+    question: &Question<'_>,
+    scene: &str,
+) -> Result<Concluded<Scene>, ActivityError> {
+    match conclude(
+        around,
+        question,
+        Activity::Inspect,
+        Some(scene),
+        scene,
+        false,
+    )
+    .await?
+    {
+        (Effect::Scene(what), notes, program) => Ok(Concluded {
+            what,
+            notes,
+            program,
+        }),
         _ => Err(no_conclusion(question, scene.to_owned())),
     }
 }
@@ -180,6 +214,7 @@ async fn conclude(
     activity: Activity,
     scene: Option<&str>,
     subject: &str,
+    needs_program: bool,
 ) -> Result<(Effect, Vec<String>, String), ActivityError> {
     let folder = around.state_dir.join("scratch");
     let scratch_error = |source| ActivityError::Scratch {
@@ -191,7 +226,7 @@ async fn conclude(
         .prefix("look-")
         .tempdir_in(&folder)
         .map_err(scratch_error)?;
-    let mut look = Look::open(around, question, scratch.path()).await?;
+    let mut look = Look::open(around, question, scratch.path(), needs_program).await?;
     let deadline = Deadline::now() + ACTIVITY_MAX;
     let result = timeout_at(deadline, look.ask(question, activity, scene)).await;
     look.close().await;
@@ -222,6 +257,7 @@ impl Look {
         around: &Surroundings,
         question: &Question<'_>,
         scratch: &Path,
+        needs_program: bool,
     ) -> Result<Self, ActivityError> {
         let (news, mut from_link) = mpsc::channel(64);
         // Another machine's worker has a folder of its own.
@@ -252,6 +288,9 @@ impl Look {
             notes: Vec::new(),
             program: String::new(),
         };
+        if !needs_program {
+            return Ok(look);
+        }
         match look.find_program(question).await {
             Ok(program) => {
                 look.program = program;

@@ -33,6 +33,7 @@ use super::segment::Segment;
 use super::session::{FromSession, SessionNumber};
 use super::slots::Slot;
 use super::transfer::Fetching;
+use super::versions::Versioned;
 use super::{RunEnd, RunError, Stop, Surroundings, open_files};
 use crate::control::{self, Asked, Control};
 use crate::event::{Event, JobEnd, Stamped};
@@ -156,6 +157,7 @@ pub(super) struct Doors {
     pub freight: mpsc::Sender<FromFreight>,
     pub packages: mpsc::UnboundedSender<Result<Package, PackageError>>,
     pub needs: mpsc::UnboundedSender<(Delivery, Result<Package, PackageError>)>,
+    pub versions: mpsc::UnboundedSender<Versioned>,
 }
 
 /// The other ends.
@@ -166,6 +168,7 @@ struct Sources {
     freight: mpsc::Receiver<FromFreight>,
     packages: mpsc::UnboundedReceiver<Result<Package, PackageError>>,
     needs: mpsc::UnboundedReceiver<(Delivery, Result<Package, PackageError>)>,
+    versions: mpsc::UnboundedReceiver<Versioned>,
     store: mpsc::UnboundedReceiver<Done>,
     stops: mpsc::UnboundedReceiver<Stop>,
     asked: mpsc::Receiver<Asked>,
@@ -179,6 +182,7 @@ enum Happened {
     Freight(FromFreight),
     Packaged(Result<Package, PackageError>),
     Needs(Delivery, Result<Package, PackageError>),
+    Version(Versioned),
     Store(Done),
     Stop(Stop),
     Asked(Asked),
@@ -200,6 +204,7 @@ impl<'a> Controller<'a> {
         let (freight, from_freight) = mpsc::channel(FREIGHT_NEWS_MAX);
         let (packages, from_packages) = mpsc::unbounded_channel();
         let (needs, from_needs) = mpsc::unbounded_channel();
+        let (versions, from_versions) = mpsc::unbounded_channel();
         let (door, asked) = mpsc::channel(control::WAITING_MAX);
         let Opened {
             farm,
@@ -245,6 +250,7 @@ impl<'a> Controller<'a> {
                 freight,
                 packages,
                 needs,
+                versions,
             },
             first_segment,
             predicted_makespan_s,
@@ -265,6 +271,7 @@ impl<'a> Controller<'a> {
             freight: from_freight,
             packages: from_packages,
             needs: from_needs,
+            versions: from_versions,
             store: done,
             stops,
             asked,
@@ -334,6 +341,7 @@ impl<'a> Controller<'a> {
                 Some(host) = sources.reconnects.recv() => Happened::Reconnect(host),
                 Some(package) = sources.packages.recv() => Happened::Packaged(package),
                 Some((delivery, package)) = sources.needs.recv() => Happened::Needs(delivery, package),
+                Some(versioned) = sources.versions.recv() => Happened::Version(versioned),
                 () = wait_for(alarm), if alarm.is_some() => Happened::Alarm,
             };
             self.handle(first);
@@ -363,6 +371,7 @@ impl<'a> Controller<'a> {
             Happened::Freight(from) => self.on_freight(from),
             Happened::Packaged(package) => self.on_packaged(package),
             Happened::Needs(delivery, package) => self.on_needs(delivery, package),
+            Happened::Version(versioned) => self.on_version(versioned),
             Happened::Store(done) => self.on_store(done),
             Happened::Stop(stop) => self.on_stop(stop),
             Happened::Asked(asked) => self.on_asked(asked),

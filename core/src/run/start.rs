@@ -13,11 +13,11 @@ use super::controller::{Controller, Opened};
 use super::farm;
 use super::job::Job;
 use super::plan::predicted_makespan;
-use super::prepare::{Inspection, PrepareError, Prepared, load_adapter};
+use super::prepare::{Inspection, PrepareError, Prepared, check_renderer, load_adapter};
 use super::remembered::remember;
 use super::tasks::TaskList;
 use super::transfer::package_if_staged;
-use super::{RunEnd, RunError, Stop, Surroundings};
+use super::{RunEnd, RunError, Stop, Surroundings, versions};
 use crate::adapters::check_settings;
 use crate::event::{Event, Stamped};
 use crate::output::{OutputError, OutputPattern, scene_stem};
@@ -87,6 +87,8 @@ pub async fn render(
     stops: mpsc::UnboundedReceiver<Stop>,
     sink: &mut dyn FnMut(&Stamped),
 ) -> Result<RunEnd, RenderError> {
+    check_renderer(&prepared)?;
+    versions::check_here(around, &prepared).await?;
     let store = Store::at(&around.state_dir);
     if let Some(output) = &prepared.output {
         output.make_folders(&prepared.layers)?;
@@ -333,6 +335,7 @@ async fn prepare_again(
             scene_path,
             settings,
             notes: Vec::new(),
+            no_renderer: None,
         },
         request,
         remembered: None,

@@ -206,11 +206,7 @@ impl Names<'_> {
         // Before 3.1 the first tile was named.
         let marks = ["<UDIM>", "<UVTILE>", "1001"];
         let Some(mark) = marks.into_iter().find(|mark| path.contains(mark)) else {
-            self.add(
-                "image",
-                stored,
-                PathBuf::from(path),
-            );
+            self.add("image", stored, PathBuf::from(path));
             return;
         };
         for tile in image.list("tiles") {
@@ -262,7 +258,9 @@ impl Names<'_> {
     }
 
     fn nodes(&mut self, blend: &Blend) {
-        let holders = [b"MA", b"WO", b"LA"].into_iter().flat_map(|code| blend.all(code));
+        let holders = [b"MA", b"WO", b"LA"]
+            .into_iter()
+            .flat_map(|code| blend.all(code));
         let trees = holders.filter_map(|holder| holder.follow("nodetree"));
         for tree in trees.chain(blend.all(b"NT")) {
             for record in tree.list("nodes") {
@@ -273,7 +271,9 @@ impl Names<'_> {
                 let kind = node.kind();
                 let about = record.follow("storage");
                 let is_file = about.is_some_and(|about| about.int("mode") == Some(SCRIPT_FILE));
-                let stored = about.and_then(|about| about.text("filepath")).unwrap_or_default();
+                let stored = about
+                    .and_then(|about| about.text("filepath"))
+                    .unwrap_or_default();
                 match kind.as_str() {
                     "ShaderNodeScript" if is_file && !stored.is_empty() => {
                         self.add_file("script", &stored);
@@ -284,7 +284,9 @@ impl Names<'_> {
                     }
                     "ShaderNodeTexIES" if is_file => self.add_file("light", &stored),
                     kind if kind.starts_with("GeometryNodeImport") => {
-                        let path = node.input("Path").filter(|one| one.pointer("link").is_none());
+                        let path = node
+                            .input("Path")
+                            .filter(|one| one.pointer("link").is_none());
                         let value = path.and_then(|path| path.follow("default_value"));
                         let stored = value.and_then(|value| value.text("value"));
                         self.add_file("geometry", &stored.unwrap_or_default());
@@ -334,7 +336,8 @@ impl Names<'_> {
 /// All files that differ from `path` only in the last number before the last dot.
 fn sequence(path: &Path) -> Vec<PathBuf> {
     let alone = || vec![path.to_owned()];
-    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str())) else {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str()))
+    else {
         return alone();
     };
     let (stem, extension) = match name.rfind('.') {
@@ -345,7 +348,9 @@ fn sequence(path: &Path) -> Vec<PathBuf> {
         return alone();
     };
     let start = stem[..end].rfind(|c: char| !c.is_ascii_digit());
-    let start = start.map_or(0, |at| at + stem[at..].chars().next().map_or(1, char::len_utf8));
+    let start = start.map_or(0, |at| {
+        at + stem[at..].chars().next().map_or(1, char::len_utf8)
+    });
     let (head, tail) = (&stem[..start], format!("{}{extension}", &stem[end..]));
     let width = end - start;
     let mut names: Vec<String> = fs::read_dir(folder)
@@ -355,12 +360,14 @@ fn sequence(path: &Path) -> Vec<PathBuf> {
         .take(FILES_MAX)
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|one| {
-            let middle = one.strip_prefix(head).and_then(|one| one.strip_suffix(tail.as_str()));
+            let middle = one
+                .strip_prefix(head)
+                .and_then(|one| one.strip_suffix(tail.as_str()));
             middle.is_some_and(|digits| {
                 let counts = !digits.is_empty() && digits.bytes().all(|one| one.is_ascii_digit());
                 // As Blender writes them: padded to the width, or longer without padding.
-                let is_written = digits.len() == width
-                    || (digits.len() > width && !digits.starts_with('0'));
+                let is_written =
+                    digits.len() == width || (digits.len() > width && !digits.starts_with('0'));
                 counts && is_written
             })
         })

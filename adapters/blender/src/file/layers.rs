@@ -96,10 +96,15 @@ impl Layer<'_> {
         }
         if self.version < CRYPTOMATTE_IS_BLENDERS {
             let kept = CYCLES_CRYPTOMATTE.iter();
-            names.extend(kept.filter(|(key, _)| cycles.switch(key) == Some(true)).map(|one| one.1));
+            names.extend(
+                kept.filter(|(key, _)| cycles.switch(key) == Some(true))
+                    .map(|one| one.1),
+            );
         }
         let set = |field: &'static str, of: &'static [(u32, &'static str)]| {
-            of.iter().filter(move |(bit, _)| record.has(field, *bit)).map(|one| one.1)
+            of.iter()
+                .filter(move |(bit, _)| record.has(field, *bit))
+                .map(|one| one.1)
         };
         names.extend(set("cryptomatte_flag", &CRYPTOMATTE));
         names.extend(set("passflag", &PASSES));
@@ -107,7 +112,12 @@ impl Layer<'_> {
         names.extend(CYCLES.iter().filter(switched));
         names.extend(set("eevee.render_passes", &EEVEE));
         let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-        names.extend(record.list("aovs").iter().filter_map(|aov| aov.text("name")));
+        names.extend(
+            record
+                .list("aovs")
+                .iter()
+                .filter_map(|aov| aov.text("name")),
+        );
         names
     }
 

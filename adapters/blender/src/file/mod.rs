@@ -208,7 +208,10 @@ impl Blend {
         }
         let dna = dna.ok_or(Trouble::Dna)?;
         blend.sdna = Sdna::read(&dna, header.order)?;
-        blend.places = (0..).zip(&blend.blocks).map(|(n, one)| (one.address, n)).collect();
+        blend.places = (0..)
+            .zip(&blend.blocks)
+            .map(|(n, one)| (one.address, n))
+            .collect();
         blend.places.sort_unstable();
         Ok(blend)
     }
@@ -232,7 +235,12 @@ impl Blend {
             (&bytes[16..24], &bytes[8..16], &bytes[4..8], &bytes[24..32])
         } else {
             let end = 8 + order.pointer_bytes();
-            (&bytes[4..8], &bytes[8..end], &bytes[end..end + 4], &bytes[end + 4..end + 8])
+            (
+                &bytes[4..8],
+                &bytes[8..end],
+                &bytes[end..end + 4],
+                &bytes[end + 4..end + 8],
+            )
         };
         let sized = |bytes: &[u8]| u64::try_from(order.signed(bytes)).map_err(|_| Trouble::Block);
         Ok(Head {
@@ -290,7 +298,10 @@ impl Blend {
 
     /// What `GLOB` says of the session in which the file was saved.
     fn global(&self) -> Option<Record<'_>> {
-        let number = self.blocks.iter().position(|block| &block.code == b"GLOB")?;
+        let number = self
+            .blocks
+            .iter()
+            .position(|block| &block.code == b"GLOB")?;
         Record::of_block(self, u32::try_from(number).ok()?)
     }
 
@@ -301,7 +312,9 @@ impl Blend {
             return None;
         }
         let first = self.places.partition_point(|one| one.0 < address);
-        let there = self.places[first..].iter().take_while(|one| one.0 == address);
+        let there = self.places[first..]
+            .iter()
+            .take_while(|one| one.0 == address);
         let mut best = None;
         for (_, number) in there.take(8) {
             let block = &self.blocks[*number as usize];

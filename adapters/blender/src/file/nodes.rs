@@ -40,7 +40,9 @@ impl<'a> Node<'a> {
     /// One of its inputs.
     pub(super) fn input(&self, identifier: &str) -> Option<Record<'a>> {
         let inputs = self.record.list("inputs");
-        inputs.into_iter().find(|one| one.text("identifier").as_deref() == Some(identifier))
+        inputs
+            .into_iter()
+            .find(|one| one.text("identifier").as_deref() == Some(identifier))
     }
 }
 
@@ -91,5 +93,7 @@ pub(super) fn file_outputs<'a>(scene: &Record<'a>) -> Vec<Node<'a>> {
 /// How many strips the sequencer has, where a render looks at it.
 pub(super) fn has_strips(scene: &Record<'_>) -> bool {
     scene.has("r.scemode", 0)
-        && scene.follow("ed").is_some_and(|editing| editing.pointer("seqbase.first").is_some())
+        && scene
+            .follow("ed")
+            .is_some_and(|editing| editing.pointer("seqbase.first").is_some())
 }

@@ -54,20 +54,31 @@ impl Files {
 
     fn named_libraries(&self, blend: &Blend, folder: &Path) -> Vec<PathBuf> {
         let libraries = blend.all(b"LI").filter(|one| !is_packed(one));
-        libraries.map(|one| absolute(&library_name(&one), folder)).collect()
+        libraries
+            .map(|one| absolute(&library_name(&one), folder))
+            .collect()
     }
 
     /// All files, with the folder that their relative names start from; the scene's own first.
     pub(super) fn all(&self) -> impl Iterator<Item = (&Blend, PathBuf)> {
         let main = std::iter::once((&self.main, self.folder.clone()));
-        main.chain(self.libraries.iter().map(|(path, one)| (&one.blend, folder(path))))
+        main.chain(
+            self.libraries
+                .iter()
+                .map(|(path, one)| (&one.blend, folder(path))),
+        )
     }
 
     /// Where Blender keeps simulations of what the scene or a library holds.
     pub(super) fn cache_folder(&self, blend: &Blend) -> Option<PathBuf> {
         let path = match blend.number {
             0 => &self.path,
-            number => self.libraries.iter().find(|one| one.1.blend.number == number)?.0,
+            number => {
+                self.libraries
+                    .iter()
+                    .find(|one| one.1.blend.number == number)?
+                    .0
+            }
         };
         let name = path.file_name()?.to_str()?;
         // As Blender does, whatever the name ends with.
@@ -89,7 +100,10 @@ impl Files {
             let folder = match holder.number {
                 0 => self.folder.clone(),
                 number => {
-                    let found = self.libraries.iter().find(|one| one.1.blend.number == number);
+                    let found = self
+                        .libraries
+                        .iter()
+                        .find(|one| one.1.blend.number == number);
                     folder(found?.0)
                 }
             };
@@ -118,7 +132,10 @@ impl Blend {
                 continue;
             };
             let whole = record.text("id.name").or_else(|| record.text("name"));
-            if let Some(code) = whole.as_deref().and_then(|name| name.as_bytes().first_chunk::<2>()) {
+            if let Some(code) = whole
+                .as_deref()
+                .and_then(|name| name.as_bytes().first_chunk::<2>())
+            {
                 names.entry((*code, record.name())).or_insert(number);
             }
         }

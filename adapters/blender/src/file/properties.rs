@@ -63,5 +63,7 @@ fn child<'a>(group: &Record<'a>, name: &str) -> Option<Record<'a>> {
         return None;
     }
     let children = group.list("data.group");
-    children.into_iter().find(|one| one.text("name").as_deref() == Some(name))
+    children
+        .into_iter()
+        .find(|one| one.text("name").as_deref() == Some(name))
 }

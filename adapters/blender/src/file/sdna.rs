@@ -111,7 +111,10 @@ impl Sdna {
                     false => (kind_of(kind_name, numbers.get(kind).copied()), size),
                 };
                 let whole = size.checked_mul(name.count).ok_or(Trouble::Dna)?;
-                layout.by_name.entry(name.text.to_owned()).or_insert(layout.fields.len());
+                layout
+                    .by_name
+                    .entry(name.text.to_owned())
+                    .or_insert(layout.fields.len());
                 layout.fields.push(Part {
                     at,
                     kind,
@@ -247,7 +250,10 @@ impl<'a> Reader<'a> {
         let mut texts = Vec::with_capacity(count as usize);
         for _ in 0..count {
             let rest = &self.bytes[self.at..];
-            let end = rest.iter().position(|byte| *byte == 0).ok_or(Trouble::Dna)?;
+            let end = rest
+                .iter()
+                .position(|byte| *byte == 0)
+                .ok_or(Trouble::Dna)?;
             texts.push(std::str::from_utf8(&rest[..end]).map_err(|_| Trouble::Dna)?);
             self.at += end + 1;
         }

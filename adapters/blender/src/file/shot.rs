@@ -91,10 +91,15 @@ impl<'a> Shot<'a> {
         let global = blend.global();
         let current = global.and_then(|global| global.pointer("curscene"));
         let scene = match settings.get("scene").and_then(Value::as_str) {
-            Some(name) => scenes.iter().find(|one| one.name() == name).ok_or_else(|| {
-                let names = sorted(scenes.iter().map(Record::name).collect()).join(", ");
-                Refusal::Sentence(format!("the file has no scene named {name} (it has: {names})"))
-            })?,
+            Some(name) => scenes
+                .iter()
+                .find(|one| one.name() == name)
+                .ok_or_else(|| {
+                    let names = sorted(scenes.iter().map(Record::name).collect()).join(", ");
+                    Refusal::Sentence(format!(
+                        "the file has no scene named {name} (it has: {names})"
+                    ))
+                })?,
             None => scenes
                 .iter()
                 .find(|one| Some(one.address()) == current)
@@ -163,7 +168,10 @@ impl<'a> Shot<'a> {
             let scaled = full.saturating_mul(percentage) / 100;
             u32::try_from(scaled.clamp(1, 1 << 24)).unwrap_or(1)
         };
-        let (width, height) = (whole("resolution_x", "r.xsch"), whole("resolution_y", "r.ysch"));
+        let (width, height) = (
+            whole("resolution_x", "r.xsch"),
+            whole("resolution_y", "r.ysch"),
+        );
         if !(self.has_border() && self.scene.has("r.mode", CROP)) {
             return (width, height);
         }
@@ -174,7 +182,10 @@ impl<'a> Shot<'a> {
             };
             at(high).saturating_sub(at(low)).max(1)
         };
-        (between("xmin", "xmax", width), between("ymin", "ymax", height))
+        (
+            between("xmin", "xmax", width),
+            between("ymin", "ymax", height),
+        )
     }
 
     pub(super) fn has_border(&self) -> bool {
@@ -199,7 +210,11 @@ impl<'a> Shot<'a> {
             return 1;
         }
         let views = self.scene.list("r.views");
-        views.iter().filter(|view| !view.has("viewflag", VIEW_OFF)).count().max(1)
+        views
+            .iter()
+            .filter(|view| !view.has("viewflag", VIEW_OFF))
+            .count()
+            .max(1)
     }
 
     /// The engine, as Blender calls it today.
@@ -226,7 +241,10 @@ impl<'a> Shot<'a> {
 
     /// Names of all cameras.
     pub(super) fn cameras(&self) -> Vec<String> {
-        let cameras = self.objects.iter().filter(|one| one.int("type") == Some(CAMERA));
+        let cameras = self
+            .objects
+            .iter()
+            .filter(|one| one.int("type") == Some(CAMERA));
         cameras.map(Record::name).take(CAMERAS_MAX).collect()
     }
 
@@ -243,11 +261,12 @@ impl<'a> Shot<'a> {
 
     /// `BW`, `RGB` or `RGBA`.
     pub(super) fn color_mode(&self) -> &'a str {
-        self.text("color_mode").unwrap_or(match self.int("r.im_format.planes") {
-            8 => "BW",
-            24 => "RGB",
-            _ => "RGBA",
-        })
+        self.text("color_mode")
+            .unwrap_or(match self.int("r.im_format.planes") {
+                8 => "BW",
+                24 => "RGB",
+                _ => "RGBA",
+            })
     }
 
     /// How much noise is mixed into pictures of few bits.
@@ -278,9 +297,17 @@ impl<'a> Shot<'a> {
     /// Whether Cycles denoises a layer that is rendered.
     pub(super) fn denoises(&self) -> bool {
         let wanted = self.settings.get("denoise").and_then(Value::as_bool);
-        let stored = || self.cycles().switch("use_denoising").unwrap_or(!self.has_old_cycles());
+        let stored = || {
+            self.cycles()
+                .switch("use_denoising")
+                .unwrap_or(!self.has_old_cycles())
+        };
         let is_wanted = self.engine() == "CYCLES" && wanted.unwrap_or_else(stored);
-        is_wanted && self.layers().iter().any(|layer| layer.is_used && layer.is_denoised())
+        is_wanted
+            && self
+                .layers()
+                .iter()
+                .any(|layer| layer.is_used && layer.is_denoised())
     }
 
     /// Whether Cycles runs shaders that are programs.
@@ -321,9 +348,12 @@ impl<'a> Shot<'a> {
             }
             found.push(collection);
             let children = collection.list("children");
-            let children = children.iter().filter_map(|child| child.follow("collection"));
-            let mut children: Vec<_> =
-                children.filter_map(|one| Some((self.files.real(&one)?, depth + 1))).collect();
+            let children = children
+                .iter()
+                .filter_map(|child| child.follow("collection"));
+            let mut children: Vec<_> = children
+                .filter_map(|one| Some((self.files.real(&one)?, depth + 1)))
+                .collect();
             children.reverse();
             waiting.append(&mut children);
         }
@@ -333,7 +363,10 @@ impl<'a> Shot<'a> {
 
 /// The pixel that Blender truncates a part of a picture to: parts are 32-bit floats there.
 fn pixel(part: f64, size: u32) -> u32 {
-    #[expect(clippy::cast_possible_truncation, reason = "Blender reckons in 32 bits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "Blender reckons in 32 bits"
+    )]
     let at = (part * f64::from(size)) as f32;
     #[expect(
         clippy::cast_possible_truncation,

@@ -1,8 +1,8 @@
 //! What is simulated and not baked: its frames depend on the frames before (`fw_simulation.py`).
 
-use super::{Blend, nodes};
 use super::record::Record;
 use super::shot::Shot;
+use super::{Blend, nodes};
 
 /// `eModifierMode_Render`.
 const SHOWN: u32 = 1;
@@ -58,13 +58,17 @@ fn caches<'a>(thing: &Record<'a>, modifier: &Record<'a>) -> Vec<Record<'a>> {
     let one = match modifier.kind() {
         "ClothModifierData" => modifier.follow("point_cache"),
         "SoftbodyModifierData" => soft_body(thing),
-        "ParticleSystemModifierData" => {
-            modifier.follow("psys").and_then(|system| system.follow("pointcache"))
-        }
+        "ParticleSystemModifierData" => modifier
+            .follow("psys")
+            .and_then(|system| system.follow("pointcache")),
         "DynamicPaintModifierData" => {
-            let surfaces = modifier.follow("canvas").map(|canvas| canvas.list("surfaces"));
+            let surfaces = modifier
+                .follow("canvas")
+                .map(|canvas| canvas.list("surfaces"));
             let surfaces = surfaces.unwrap_or_default().into_iter();
-            return surfaces.filter_map(|one| one.follow("pointcache")).collect();
+            return surfaces
+                .filter_map(|one| one.follow("pointcache"))
+                .collect();
         }
         _ => None,
     };
@@ -83,29 +87,28 @@ fn is_baked(cache: Option<Record<'_>>) -> bool {
 /// What a modifier simulates.
 fn moving(shot: &Shot<'_>, thing: &Record<'_>, modifier: &Record<'_>) -> Option<&'static str> {
     match modifier.kind() {
-        "ClothModifierData" => {
-            (!is_baked(modifier.follow("point_cache"))).then_some("cloth")
-        }
-        "SoftbodyModifierData" => {
-            (!is_baked(soft_body(thing))).then_some("soft body")
-        }
+        "ClothModifierData" => (!is_baked(modifier.follow("point_cache"))).then_some("cloth"),
+        "SoftbodyModifierData" => (!is_baked(soft_body(thing))).then_some("soft body"),
         "DynamicPaintModifierData" => {
             let surfaces = modifier.follow("canvas")?.list("surfaces");
-            let moves = |one: &Record<'_>| {
-                one.has("flags", ACTIVE) && !is_baked(one.follow("pointcache"))
-            };
+            let moves =
+                |one: &Record<'_>| one.has("flags", ACTIVE) && !is_baked(one.follow("pointcache"));
             surfaces.iter().any(moves).then_some("dynamic paint")
         }
         "ParticleSystemModifierData" => {
             let system = modifier.follow("psys")?;
-            let settings = system.follow("part").and_then(|part| shot.files.real(&part))?;
+            let settings = system
+                .follow("part")
+                .and_then(|part| shot.files.real(&part))?;
             let moves = settings.int("type") == Some(EMITTER) || system.has("flag", HAIR_DYNAMICS);
             let has_physics = settings.int("phystype") != Some(NO_PHYSICS);
             let is_baked = is_baked(system.follow("pointcache"));
             (moves && has_physics && !is_baked).then_some("particle system")
         }
         "NodesModifierData" => {
-            let tree = modifier.follow("node_group").and_then(|tree| shot.files.real(&tree));
+            let tree = modifier
+                .follow("node_group")
+                .and_then(|tree| shot.files.real(&tree));
             let nodes = nodes::below(tree);
             let simulates = |node: &nodes::Node<'_>| node.kind() == "GeometryNodeSimulationOutput";
             nodes.iter().any(simulates).then_some("nodes")

@@ -208,7 +208,9 @@ impl Frames {
             self.file.read_exact_at(&mut packed, frame.at)?;
             let size = frame.unpacked as usize;
             self.held.resize(size, 0);
-            let got = self.unpacker.decompress_to_buffer(&packed, &mut self.held[..]);
+            let got = self
+                .unpacker
+                .decompress_to_buffer(&packed, &mut self.held[..]);
             if got.map_err(|_| Trouble::Packing)? != size {
                 return Err(Trouble::Packing.into());
             }

@@ -113,7 +113,9 @@ fn warnings(shot: &Shot<'_>) -> Vec<String> {
             "the scene writes a movie ({own}); pictures are written instead"
         )),
         "PNG" | "OPEN_EXR" | "OPEN_EXR_MULTILAYER" => {}
-        own => told.push(format!("the scene writes {own}; png or exr is written instead")),
+        own => told.push(format!(
+            "the scene writes {own}; png or exr is written instead"
+        )),
     }
     let outputs = nodes::file_outputs(&shot.scene);
     if !outputs.is_empty() {

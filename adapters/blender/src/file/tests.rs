@@ -79,7 +79,12 @@ fn expected(said: &Value) -> Value {
 fn libraries(messages: &[Message]) -> (Vec<PathBuf>, bool) {
     let (mut found, mut is_cut) = (Vec::new(), false);
     for message in messages {
-        if let Message::Asset { kind, path, missing, .. } = message
+        if let Message::Asset {
+            kind,
+            path,
+            missing,
+            ..
+        } = message
             && kind == "library"
         {
             found.push(PathBuf::from(path));
@@ -107,7 +112,10 @@ fn samples_are_read_to_what_blender_says_of_them() {
             slowest = (took, name.to_owned());
         }
         let mut found = values(&path);
-        if said["said_by"].as_str().is_some_and(|by| by.starts_with("bpy 5")) {
+        if said["said_by"]
+            .as_str()
+            .is_some_and(|by| by.starts_with("bpy 5"))
+        {
             // 5.x has another name for what 4.2 to 4.5 call EEVEE Next.
             for (_, scene) in found.as_object_mut().expect("scenes") {
                 if scene["engine"] == "BLENDER_EEVEE_NEXT" {
@@ -123,7 +131,10 @@ fn samples_are_read_to_what_blender_says_of_them() {
         let (found, is_cut) = libraries(&messages);
         // What a library links shows where that library is.
         if is_cut {
-            assert!(found.iter().all(|path| named.contains(path)), "{name}: {found:?}");
+            assert!(
+                found.iter().all(|path| named.contains(path)),
+                "{name}: {found:?}"
+            );
         } else {
             assert_eq!(found, named, "{name}");
         }

@@ -68,22 +68,42 @@ pub(super) fn tiling(shot: &Shot<'_>, wanted: &str) -> Tiling {
 fn margin(shot: &Shot<'_>, wanted: &str) -> Result<u32, String> {
     let is = |what: bool, why: &str| if what { Err(why.to_owned()) } else { Ok(()) };
     let engine = shot.engine();
-    is(engine != "CYCLES", &format!("{engine} shades edges of a tile differently"))?;
+    is(
+        engine != "CYCLES",
+        &format!("{engine} shades edges of a tile differently"),
+    )?;
     is(shot.views() > 1, "the scene renders several views")?;
     is(shot.has_border(), "the scene renders a border region")?;
     is(shot.has_strips(), "the sequencer changes the picture")?;
     is(shot.denoises(), "denoising looks at the whole frame")?;
-    is(shot.time_limit_s() > 0.0, "a time limit stops sampling wherever it is")?;
-    is(shot.has_freestyle(), "Freestyle draws lines over the whole frame")?;
-    is(shot.has_stamp(), "burnt-in metadata would be drawn on every tile")?;
+    is(
+        shot.time_limit_s() > 0.0,
+        "a time limit stops sampling wherever it is",
+    )?;
+    is(
+        shot.has_freestyle(),
+        "Freestyle draws lines over the whole frame",
+    )?;
+    is(
+        shot.has_stamp(),
+        "burnt-in metadata would be drawn on every tile",
+    )?;
     let composited = composited(shot)?;
-    let own = if shot.own_format().contains("EXR") { "exr" } else { "png" };
+    let own = if shot.own_format().contains("EXR") {
+        "exr"
+    } else {
+        "png"
+    };
     let format = if wanted.is_empty() { own } else { wanted };
     is(
         format != "exr" && shot.dither() > 0.0,
         "dithering starts anew at each tile's corner (set Dither to 0, or use exr)",
     )?;
-    let sampled = if shot.is_adaptive() { ADAPTIVE_MARGIN } else { 0 };
+    let sampled = if shot.is_adaptive() {
+        ADAPTIVE_MARGIN
+    } else {
+        0
+    };
     Ok(sampled + composited)
 }
 
@@ -92,7 +112,12 @@ fn composited(shot: &Shot<'_>) -> Result<u32, String> {
     let keeps = shot.settings.get("file_outputs").and_then(Value::as_str) == Some("keep");
     let nodes = nodes::below(nodes::compositor(&shot.scene));
     let nodes: Vec<_> = nodes.into_iter().filter(|node| !node.is_muted()).collect();
-    let of = |kind: &str| nodes.iter().filter(|node| node.kind() == kind).collect::<Vec<_>>();
+    let of = |kind: &str| {
+        nodes
+            .iter()
+            .filter(|node| node.kind() == kind)
+            .collect::<Vec<_>>()
+    };
     if keeps && !of("CompositorNodeOutputFile").is_empty() {
         return Err("File Output nodes would write a file for every tile".to_owned());
     }
@@ -115,7 +140,10 @@ fn composited(shot: &Shot<'_>) -> Result<u32, String> {
     endless.dedup();
     match endless.is_empty() {
         true => Ok(sum),
-        false => Err(format!("the compositor reads neighbouring pixels: {}", endless.join(", "))),
+        false => Err(format!(
+            "the compositor reads neighbouring pixels: {}",
+            endless.join(", ")
+        )),
     }
 }
 
@@ -165,12 +193,18 @@ pub(super) fn layer_split(shot: &Shot<'_>) -> LayerSplit {
     if shot.has_strips() {
         return not("the sequencer makes the picture".to_owned());
     }
-    let used: Vec<_> = shot.layers().into_iter().filter(|layer| layer.is_used).collect();
+    let used: Vec<_> = shot
+        .layers()
+        .into_iter()
+        .filter(|layer| layer.is_used)
+        .collect();
     match used.first() {
-        Some(first) if used.len() > 1 && shot.own_format() != "OPEN_EXR_MULTILAYER" => not(format!(
-            "the picture holds only the first view layer, {}",
-            first.name
-        )),
+        Some(first) if used.len() > 1 && shot.own_format() != "OPEN_EXR_MULTILAYER" => {
+            not(format!(
+                "the picture holds only the first view layer, {}",
+                first.name
+            ))
+        }
         _ => LayerSplit {
             exact: true,
             why: String::new(),

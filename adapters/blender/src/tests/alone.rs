@@ -45,16 +45,24 @@ fn difference(path: &Path, set: &Value, output: &str) -> Option<String> {
         other => panic!("a scene is an object, not {other}"),
     };
     let (ours, theirs) = (fields(&ours), fields(&theirs));
-    let unlike = ours.iter().filter(|(key, value)| theirs.get(*key) != Some(value));
-    let told = unlike.map(|(key, value)| format!("{key}: {value}, by Blender {}", json!(theirs.get(key))));
-    Some(format!("{} {set}: {}", path.display(), told.collect::<Vec<_>>().join("; ")))
+    let unlike = ours
+        .iter()
+        .filter(|(key, value)| theirs.get(*key) != Some(value));
+    let told =
+        unlike.map(|(key, value)| format!("{key}: {value}, by Blender {}", json!(theirs.get(key))));
+    Some(format!(
+        "{} {set}: {}",
+        path.display(),
+        told.collect::<Vec<_>>().join("; ")
+    ))
 }
 
 fn blends(folder: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder).expect("a folder of scenes");
     let files = files.map(|one| one.expect("an entry").path());
-    let mut files: Vec<PathBuf> =
-        files.filter(|path| path.extension().is_some_and(|one| one == "blend")).collect();
+    let mut files: Vec<PathBuf> = files
+        .filter(|path| path.extension().is_some_and(|one| one == "blend"))
+        .collect();
     files.sort();
     files
 }
@@ -76,9 +84,10 @@ fn the_file_and_blender_say_the_same_of_each_case() {
 fn the_file_and_blender_say_the_same_of_scenes_that_nobody_here_made() {
     let vendored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/scenes/samples");
     let mut folders = vec![vendored];
-    folders.extend(std::env::var_os("FRAMEWRIGHT_SAMPLES").map(|place| {
-        Path::new(&place).join("blend-samples")
-    }));
+    folders.extend(
+        std::env::var_os("FRAMEWRIGHT_SAMPLES")
+            .map(|place| Path::new(&place).join("blend-samples")),
+    );
     let mut told = Vec::new();
     for path in folders.iter().flat_map(|folder| blends(folder)) {
         let version = crate::file::version(&path.display().to_string()).expect("a header");
@@ -109,13 +118,21 @@ fn the_file_and_blender_name_the_same_files_of_every_kind() {
             .args(options)
             .output()
             .expect("Blender starts");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stdout)
+        );
         let inner = folder.join("shot");
         let scenes = blends(if inner.is_dir() { &inner } else { &folder });
         assert!(!scenes.is_empty());
         for path in scenes {
             let found = inspected_by("", &path, nothing(), "png");
-            assert!(found.assets.iter().any(|asset| !asset.missing), "{}", path.display());
+            assert!(
+                found.assets.iter().any(|asset| !asset.missing),
+                "{}",
+                path.display()
+            );
             told.extend(difference(&path, &nothing(), "png"));
         }
     }
