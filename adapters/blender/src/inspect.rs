@@ -233,6 +233,7 @@ impl Inspect {
             version_min: version_min(&self.written_by),
             layer_split: facts.layer_split,
             warnings,
+            carry: serde_json::Value::Null,
         }
     }
 }

@@ -6,10 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use framewright_plugin_api::data::{Activity, Costs, Effect, Scene, Verdict};
+use framewright_plugin_api::data::{Costs, Scene};
 use serde_json::{Value, json};
 
-use super::bench::{Bench, nothing};
+use super::bench::nothing;
 use super::real::{cases, inspected, inspected_by, must_not_skip};
 
 /// What only Blender knows.
@@ -34,7 +34,7 @@ fn comparable(mut scene: Scene) -> Scene {
 }
 
 /// How the file and Blender differ over a scene; none where they agree.
-fn difference(path: &Path, set: &Value, output: &str) -> Option<String> {
+pub(super) fn difference(path: &Path, set: &Value, output: &str) -> Option<String> {
     let theirs = comparable(inspected(path, set.clone(), output));
     let ours = comparable(inspected_by("", path, set.clone(), output));
     if ours == theirs {

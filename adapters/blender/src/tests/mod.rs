@@ -5,3 +5,4 @@ mod bench;
 mod logs;
 mod real;
 mod staged;
+mod tiles;
