@@ -173,6 +173,10 @@ pub struct Open {
     /// in tasks are this host's own already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<PathPair>,
+    /// What the adapter's own inspection of the scene gave it to take along ([`Scene::carry`]). Only
+    /// told to `render` sessions.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub carry: serde_json::Value,
 }
 
 /// Files that the scene names below `from` are below `to` on this host.
@@ -617,6 +621,11 @@ pub struct Scene {
     pub version_min: String,
     /// What people should know before they render it.
     pub warnings: Vec<String>,
+    /// What `render` sessions are to be told of this, as [`Open::carry`]; nobody else reads it. A
+    /// render session may not read files, and the scene may not even be on its machine: what its
+    /// command lines depend on travels here. Kept with the job; it shall be small.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    pub carry: serde_json::Value,
 }
 
 /// A part of a frame that is rendered by itself.
@@ -808,6 +817,7 @@ impl Open {
             output: String::new(),
             shot: None,
             paths: Vec::new(),
+            carry: serde_json::Value::Null,
         }
     }
 }

@@ -173,6 +173,7 @@ impl Inspect {
             assets: std::mem::take(&mut self.assets),
             tiles: facts.tiles,
             version_min: String::new(),
+            carry: serde_json::Value::Null,
             layer_split: facts.layer_split,
             warnings,
         }

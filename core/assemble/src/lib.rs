@@ -5,6 +5,7 @@
 //! written whole: under a temporary name beside its place, then renamed.
 
 pub mod film;
+pub mod layers;
 mod openexr;
 mod rect;
 pub mod sequence;

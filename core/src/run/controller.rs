@@ -160,8 +160,8 @@ pub(super) struct Doors {
     pub reconnects: mpsc::UnboundedSender<HostId>,
     pub freight: mpsc::Sender<FromFreight>,
     pub packages: mpsc::UnboundedSender<Result<Package, PackageError>>,
-    pub assembly: mpsc::UnboundedSender<FromAssembly>,
     pub needs: mpsc::UnboundedSender<(Delivery, Result<Package, PackageError>)>,
+    pub assembly: mpsc::UnboundedSender<FromAssembly>,
 }
 
 /// The other ends.
@@ -171,8 +171,8 @@ struct Sources {
     reconnects: mpsc::UnboundedReceiver<HostId>,
     freight: mpsc::Receiver<FromFreight>,
     packages: mpsc::UnboundedReceiver<Result<Package, PackageError>>,
-    assembly: mpsc::UnboundedReceiver<FromAssembly>,
     needs: mpsc::UnboundedReceiver<(Delivery, Result<Package, PackageError>)>,
+    assembly: mpsc::UnboundedReceiver<FromAssembly>,
     store: mpsc::UnboundedReceiver<Done>,
     stops: mpsc::UnboundedReceiver<Stop>,
     asked: mpsc::Receiver<Asked>,
@@ -185,8 +185,8 @@ enum Happened {
     Reconnect(HostId),
     Freight(FromFreight),
     Packaged(Result<Package, PackageError>),
-    Assembly(FromAssembly),
     Needs(Delivery, Result<Package, PackageError>),
+    Assembly(FromAssembly),
     Store(Done),
     Stop(Stop),
     Asked(Asked),
@@ -207,8 +207,8 @@ impl<'a> Controller<'a> {
         let (reconnects, from_reconnects) = mpsc::unbounded_channel();
         let (freight, from_freight) = mpsc::channel(FREIGHT_NEWS_MAX);
         let (packages, from_packages) = mpsc::unbounded_channel();
-        let (assembly, from_assembly) = mpsc::unbounded_channel();
         let (needs, from_needs) = mpsc::unbounded_channel();
+        let (assembly, from_assembly) = mpsc::unbounded_channel();
         let (door, asked) = mpsc::channel(control::WAITING_MAX);
         let Opened {
             farm,
@@ -252,8 +252,8 @@ impl<'a> Controller<'a> {
                 reconnects,
                 freight,
                 packages,
-                assembly,
                 needs,
+                assembly,
             },
             assembly: Assembly::new(job, &state),
             state,
@@ -275,8 +275,8 @@ impl<'a> Controller<'a> {
             reconnects: from_reconnects,
             freight: from_freight,
             packages: from_packages,
-            assembly: from_assembly,
             needs: from_needs,
+            assembly: from_assembly,
             store: done,
             stops,
             asked,
@@ -330,9 +330,10 @@ impl<'a> Controller<'a> {
 
     async fn work(&mut self, mut sources: Sources) -> Sources {
         loop {
+            // Before the kernel is asked, which ends the job when it knows of nothing more.
+            self.assemble();
             self.act();
             self.want_again();
-            self.assemble();
             self.flush_logs();
             if self.is_over() {
                 return sources;
@@ -349,8 +350,8 @@ impl<'a> Controller<'a> {
                 Some(from) = sources.freight.recv() => Happened::Freight(from),
                 Some(host) = sources.reconnects.recv() => Happened::Reconnect(host),
                 Some(package) = sources.packages.recv() => Happened::Packaged(package),
-                Some(from) = sources.assembly.recv() => Happened::Assembly(from),
                 Some((delivery, package)) = sources.needs.recv() => Happened::Needs(delivery, package),
+                Some(from) = sources.assembly.recv() => Happened::Assembly(from),
                 () = wait_for(alarm), if alarm.is_some() => Happened::Alarm,
             };
             self.handle(first);
@@ -379,8 +380,8 @@ impl<'a> Controller<'a> {
             Happened::Reconnect(host) => self.open_host(host),
             Happened::Freight(from) => self.on_freight(from),
             Happened::Packaged(package) => self.on_packaged(package),
-            Happened::Assembly(from) => self.on_assembly(from),
             Happened::Needs(delivery, package) => self.on_needs(delivery, package),
+            Happened::Assembly(from) => self.on_assembly(from),
             Happened::Store(done) => self.on_store(done),
             Happened::Stop(stop) => self.on_stop(stop),
             Happened::Asked(asked) => self.on_asked(asked),

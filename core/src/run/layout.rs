@@ -279,6 +279,9 @@ pub(super) fn stand_on_each_other(scene: &Scene, wanted: &[String]) -> Result<()
     Ok(())
 }
 
+/// Overlap beyond what makes tiles exact.
+const COMPARED: u32 = 2;
+
 /// Tiles of every frame, so many and with the asked-for overlap, or with that which makes them exact.
 pub(super) fn tiling(
     request: &Request,
@@ -286,7 +289,11 @@ pub(super) fn tiling(
     columns: u32,
     rows: u32,
 ) -> Result<Tiling, SplitError> {
-    let overlap = request.overlap.unwrap_or(scene.tiles.margin);
+    let overlap = request.overlap.unwrap_or(match scene.tiles.margin {
+        0 => 0,
+        // Neighbours share a few pixels that both have as they are, by which they are compared.
+        margin => margin + COMPARED,
+    });
     let tiles = grid(
         scene.width,
         scene.height,

@@ -321,6 +321,7 @@ impl Controller<'_> {
             output: self.job.prepared.format.clone(),
             shot: Some(self.job.prepared.shot),
             paths: ground.paths.clone(),
+            carry: self.job.prepared.inspection.scene.carry.clone(),
         };
         let place = Place {
             session: number,

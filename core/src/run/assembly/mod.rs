@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use framewright_assemble::sequence::frame_set;
 use framewright_assemble::stitch::Canvas;
-use framewright_kernel::event::Outcome;
+use framewright_kernel::event::{Event as FarmEvent, Outcome};
 use framewright_kernel::ids::TaskId;
 use framewright_plugin_api::data::TileAbility;
 use jiff::Timestamp;
@@ -285,6 +285,9 @@ impl Controller<'_> {
             return false;
         };
         self.publish(&recording.stamped);
+        if let Recorded::Picture { .. } = recording.what {
+            self.tell(&FarmEvent::AssemblyOver);
+        }
         match recording.what {
             Recorded::Picture {
                 id,
@@ -311,6 +314,7 @@ impl Controller<'_> {
         };
         match recording.what {
             Recorded::Picture { id, .. } => {
+                self.tell(&FarmEvent::AssemblyOver);
                 match disk_full {
                     true => self.assembly.pictures.put_off(id),
                     false => self.assembly.pictures.failed(id),
@@ -384,7 +388,7 @@ impl Controller<'_> {
                 TileAbility::FullCanvas => Canvas::Full,
                 TileAbility::Crop | TileAbility::None => Canvas::Crop,
             },
-            tolerance: tolerance(scene.tiles.margin),
+            margin: scene.tiles.margin,
             parts,
             folder,
             file_name: file_name(&path),
@@ -399,6 +403,7 @@ impl Controller<'_> {
             pieces: picture.pieces(),
         };
         self.emit(event);
+        self.tell(&FarmEvent::AssemblyBegun);
         let id = order.id;
         self.begin_thread(
             move || work::put_together(&order),
@@ -434,7 +439,7 @@ impl Controller<'_> {
 
     fn on_picture(&mut self, id: PictureId, ending: Ending) {
         match ending {
-            Ending::Made(made) => self.on_made_picture(id, made),
+            Ending::Made(made) => return self.on_made_picture(id, made),
             Ending::Blamed {
                 tasks,
                 verdict,
@@ -456,6 +461,7 @@ impl Controller<'_> {
                 });
             }
         }
+        self.tell(&FarmEvent::AssemblyOver);
     }
 
     fn on_blamed(&mut self, id: PictureId, tasks: Vec<TaskId>, verdict: &'static str, why: String) {
@@ -485,11 +491,12 @@ impl Controller<'_> {
 
     fn on_made_picture(&mut self, id: PictureId, made: Made) {
         let has_seams = !made.seams.is_empty();
-        if has_seams && self.assembly.is_stopped() {
+        let is_put_off = has_seams && self.assembly.is_stopped();
+        if is_put_off {
             self.assembly.pictures.put_off(id);
-            return remove_order(folder_of(&made.from));
         }
-        if has_seams && self.seams_again(id, &made.seams) {
+        if is_put_off || (has_seams && self.seams_again(id, &made.seams)) {
+            self.tell(&FarmEvent::AssemblyOver);
             return remove_order(folder_of(&made.from));
         }
         let picture = self.assembly.pictures.get(id);
@@ -573,7 +580,8 @@ impl Controller<'_> {
             why,
         };
         self.emit(event);
-        // The kernel does not take tasks back yet: the job ends without it, and a resume renders it.
+        self.not_finished();
+        self.tell(&FarmEvent::Reopened { task });
     }
 
     /// Records what was made, and has it renamed into place then.
@@ -624,15 +632,6 @@ impl Made {
             bytes: self.bytes,
             hash: self.hash.clone(),
         }
-    }
-}
-
-/// By how much tiles may differ where both are rendered. Where a margin makes tiles exact, what lies
-/// within it of an edge is not, so what both hold tells nothing of what is kept.
-fn tolerance(margin: u32) -> f64 {
-    match margin {
-        0 => 0.0,
-        _ => f64::MAX,
     }
 }
 
