@@ -333,6 +333,7 @@ impl<'a> Controller<'a> {
             // Before the kernel is asked, which ends the job when it knows of nothing more.
             self.assemble();
             self.act();
+            self.begin_reels();
             self.want_again();
             self.flush_logs();
             if self.is_over() {

@@ -232,7 +232,7 @@ impl Controller<'_> {
         });
     }
 
-    /// Begins what can be begun. Costs next to nothing where there is nothing.
+    /// Begins pictures that have all their pieces.
     pub(super) fn assemble(&mut self) {
         if self.assembly.is_stopped() {
             return;
@@ -243,10 +243,6 @@ impl Controller<'_> {
                 // A piece was taken back in the same breath.
                 None => self.assembly.pictures.put_off(id),
             }
-        }
-        let is_over = matches!(self.finished(), Some(Outcome::Done | Outcome::Failed));
-        if is_over && !self.assembly.reels.is_empty() && self.assembly.pictures.is_idle() {
-            self.begin_reels();
         }
     }
 
@@ -671,11 +667,16 @@ pub(super) fn remove_all_pieces(job: &Job) {
 // ---- reels ------------------------------------------------------------------------------------
 
 impl Controller<'_> {
-    /// Nothing more will come: films and sheets are made of what there is, one after the other, or
-    /// not at all where a frame is missing.
-    fn begin_reels(&mut self) {
+    /// When nothing more will come, films and sheets are made of what there is, one after the other,
+    /// or not at all where a frame is missing.
+    pub(super) fn begin_reels(&mut self) {
+        let is_over = matches!(self.finished(), Some(Outcome::Done | Outcome::Failed));
         let reels = &self.assembly.reels;
-        if reels.iter().any(|(_, at)| *at == ReelState::UnderWay) {
+        let is_busy = reels.iter().any(|(_, at)| *at == ReelState::UnderWay)
+            || !self.assembly.pictures.is_idle()
+            || !self.commits.is_empty()
+            || !self.fetches.is_empty();
+        if !is_over || is_busy || self.assembly.is_stopped() {
             return;
         }
         let Some(index) = reels.iter().position(|(_, at)| *at == ReelState::Waiting) else {
