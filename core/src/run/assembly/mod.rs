@@ -686,7 +686,10 @@ impl Controller<'_> {
         if !holes.is_empty() {
             let have = if holes.len() == 1 { "frame" } else { "frames" };
             let has = if holes.len() == 1 { "has" } else { "have" };
-            let why = format!("{have} {} {has} no picture", frame_set(&holes));
+            let why = format!(
+                "{have} {} {has} no picture that is right",
+                frame_set(&holes)
+            );
             for index in index..self.assembly.reels.len() {
                 if self.assembly.reels[index].1 == ReelState::Waiting {
                     self.reel_failed(index, VERDICT_ASSEMBLY, why.clone());

@@ -24,10 +24,6 @@ use crate::event::{CommittedFile, Seam};
 use crate::split;
 use crate::store::{VERDICT_ASSEMBLY, VERDICT_LOST, is_disk_full};
 
-/// By how much tiles may differ where both are as in the whole picture: frames are in tiles only where
-/// that makes no difference.
-const TOLERANCE: f64 = 0.0;
-
 /// A picture to be put together.
 #[derive(Debug)]
 pub(super) struct Order {
@@ -36,7 +32,7 @@ pub(super) struct Order {
     pub width: u32,
     pub height: u32,
     pub canvas: Canvas,
-    /// Within so many pixels of its edges a tile is not what the whole picture has.
+    /// So near to their edges, tiles are not what the picture is.
     pub margin: u32,
     /// Its layers; several are merged.
     pub parts: Vec<Layer>,
@@ -215,7 +211,6 @@ fn stitch(order: &Order, layer: &Layer, to: &Path) -> Result<Seams, Ending> {
     let plan = Plan {
         canvas: order.canvas,
         margin: order.margin,
-        tolerance: TOLERANCE,
         frame: Some(order.frame),
         // They were decoded when they were committed, and are the same since.
         check_copied: false,
@@ -233,7 +228,7 @@ fn stitch(order: &Order, layer: &Layer, to: &Path) -> Result<Seams, Ending> {
             y: seam.place.1,
             channel: seam.channel,
             difference: seam.difference,
-            tolerance: TOLERANCE,
+            tolerance: plan.tolerance,
         };
         Some((seam, tasks))
     });
