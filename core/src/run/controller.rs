@@ -337,9 +337,11 @@ impl<'a> Controller<'a> {
 
     async fn work(&mut self, mut sources: Sources) -> Sources {
         loop {
-            self.act();
-            self.want_again();
+            // Before the kernel is asked, which ends the job when it knows of nothing more.
             self.assemble();
+            self.act();
+            self.begin_reels();
+            self.want_again();
             self.flush_logs();
             if self.is_over() {
                 return sources;
