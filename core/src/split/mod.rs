@@ -7,11 +7,13 @@ mod candidate;
 mod choose;
 mod grid;
 mod tiling;
+mod uneven;
 
 pub use candidate::{Candidate, Facts, Grid, Part, Tiled};
 pub use choose::{Choice, Trial, choose};
 pub use grid::{GridError, Rect, TILES_MAX, Tile, grid};
 pub use tiling::{StoredTiling, Tiling};
+pub use uneven::{Probe, Uneven, uneven};
 
 #[cfg(test)]
 mod tests;
