@@ -34,10 +34,6 @@ impl Shot {
         std::fs::write(&self.scene, text(frames, lines)).expect("our own file");
     }
 
-    pub fn frames(&self) -> &[i32] {
-        &self.frames
-    }
-
     /// What the renderer alone makes of it, by frame.
     pub fn reference(&self, extension: &str, more: &[&str]) -> BTreeMap<i32, Picture> {
         let folder = self.desk.work().join("reference");
