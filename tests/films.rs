@@ -304,7 +304,7 @@ fn an_encoder_that_fails_fails_the_job_and_keeps_its_frames() {
 
 /// Tiles are rendered into a small disk until it is full; then there is room, and the job goes on.
 const FULL_DISK: &str = r#"
-mount -t tmpfs -o size=700k none disk || exit 99
+mount -t tmpfs -o size=420k none disk || exit 99
 "$1" render shot.stub.toml --local 2 --no-history --tiles 2x2 -o 'disk/f.####.png' --contact-sheet disk/sheet.png
 echo "full $?"
 ls disk > kept

@@ -1,5 +1,7 @@
 //! A stub scene, what the stub renderer alone makes of it, and jobs of it.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
