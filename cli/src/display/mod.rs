@@ -3,6 +3,7 @@
 //! A thread of its own folds the events into a [`Tally`], writes `--events`, and draws bars on a
 //! terminal or lines elsewhere. The run loop never waits for it.
 
+mod assembly;
 mod bars;
 mod events_file;
 mod lines;

@@ -8,9 +8,11 @@
 //! Refuses holes unless told what to do with them, and pictures that are not alike. Odd sides get
 //! their last line twice where the codec takes even ones only.
 //!
-//! Invariant: the film has its name only when ffmpeg has ended well; ffmpeg is gone when this returns.
+//! Invariant: the film has its name only when ffmpeg has ended well and every frame is in it; ffmpeg is
+//! gone when this returns.
 
 mod arguments;
+mod check;
 mod feed;
 mod program;
 mod rate;
@@ -198,7 +200,11 @@ pub fn encode(
     let plan = feed::plan(film);
     let mut ffmpeg = program::Ffmpeg::start(film.program, &arguments)?;
     let fed = feed::feed(film, &plan, size, &mut ffmpeg, cancel, progress);
-    ffmpeg.end(fed, cancel)?;
+    let said = ffmpeg.end(fed, cancel)?;
+    check::check(unfinished.file(), plan.len() as u64).map_err(|why| FilmError::Failed {
+        how: format!("left a film that is not whole, {why}"),
+        said,
+    })?;
     Ok(Made {
         frames: plan.len() as u64,
         width: size.0,

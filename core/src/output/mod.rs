@@ -13,6 +13,7 @@ mod place;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub(crate) use pattern::MERGED;
 pub use pattern::{NAME_BYTES_MAX, OutputPattern, Wanted, layer_in_name, scene_stem};
 pub use place::{remove_scratch, see_writable};
 

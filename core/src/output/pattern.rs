@@ -254,7 +254,7 @@ impl OutputPattern {
 }
 
 /// The format whose files hold several layers: what is rendered apart is put together in it.
-const MERGED: &str = "exr";
+pub(crate) const MERGED: &str = "exr";
 
 fn holds_layers(format: &OutputFormat) -> bool {
     format.id == MERGED

@@ -618,6 +618,7 @@ impl<'a> Controller<'a> {
         if state == JobEnd::Done {
             remove_all_pieces(self.job);
         }
+        let outputs = self.outputs();
         let Self {
             job,
             journal,
@@ -637,6 +638,7 @@ impl<'a> Controller<'a> {
             job: job.id().to_owned(),
             state,
             job_state,
+            outputs,
             speeds,
             speeds_declared,
             adapter_faults,

@@ -23,7 +23,7 @@ use crate::store::JobState;
 
 /// Cost of a frame of which nothing is known. It only has to be a cost: the first frames correct
 /// it, and equal guesses for all frames share them out evenly.
-const FRAME_GUESS_S: f64 = 10.0;
+pub(super) const FRAME_GUESS_S: f64 = 10.0;
 /// Different tags that a job may need.
 const TAGS_MAX: usize = 64;
 
@@ -255,6 +255,11 @@ pub(crate) fn in_lists(prepared: &Prepared) -> bool {
 /// one after the other.
 fn takes_lists(can: &Abilities, scene: &Scene) -> bool {
     can.frame_lists && (!scene.reloaded || scene.frame_lists)
+}
+
+/// Whether anybody knows a cost.
+pub(super) fn is_known(cost: Cost) -> bool {
+    cost.basis != Basis::Unknown
 }
 
 /// A tile's number within its frame, which a grid's limit keeps below the kernel's.

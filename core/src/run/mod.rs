@@ -11,9 +11,11 @@ mod checks;
 mod closed;
 mod compare;
 mod controller;
+mod decide;
 mod effects;
 mod explain;
 pub(crate) mod farm;
+mod glance;
 mod ground;
 mod hosts;
 pub mod hours;
@@ -97,6 +99,8 @@ pub struct RunEnd {
     pub state: JobEnd,
     /// What is known of it.
     pub job_state: JobState,
+    /// Final pictures that are there, in the order of their tasks; pieces are none.
+    pub outputs: Vec<String>,
     /// Speed of each host as learned, by name.
     pub speeds: BTreeMap<String, f64>,
     /// The same as declared.

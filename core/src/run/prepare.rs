@@ -215,7 +215,7 @@ const THIS_MACHINE: &str = "this machine";
 /// Who may look into the scene, best first: this machine, where the file is and no connection is
 /// needed, whether it renders or not; then hosts that see the same files. Staged hosts have the
 /// scene only once it is known what belongs to it.
-fn who_looks(hosts: &[HostEntry]) -> Vec<HostEntry> {
+pub(super) fn who_looks(hosts: &[HostEntry]) -> Vec<HostEntry> {
     let is_here = |host: &&HostEntry| host.link == LinkKind::Local;
     let mut lookers: Vec<HostEntry> = hosts.iter().filter(is_here).cloned().collect();
     let is_command = |host: &HostEntry| matches!(host.link, LinkKind::Command(_));
@@ -257,7 +257,7 @@ fn formats(description: &Description) -> Vec<&OutputFormat> {
 
 /// Where pictures go. Before the frames are known, whether the pattern tells them apart is not
 /// checked.
-fn pattern(
+pub(super) fn pattern(
     request: &Request,
     description: &Description,
     frames: Option<&FrameSet>,
@@ -287,6 +287,7 @@ pub async fn prepare(
     let inspection = inspect_scene(around, &request).await?;
     let mut prepared = settle(request, inspection, typed_frames)?;
     remember(around, &mut prepared);
+    let _glance = prepared.glance(around).await?;
     if prepared.decide()? {
         // By what is known of its layers, which are others now.
         prepared.remembered = None;
@@ -360,13 +361,6 @@ fn settle(
         remembered: None,
         leaves_history: false,
     })
-}
-
-impl Prepared {
-    /// Decides what the user left open of how the job is split. Says whether that changed its tasks.
-    fn decide(&mut self) -> Result<bool, PrepareError> {
-        Ok(false)
-    }
 }
 
 /// Takes slots away that would spend more time on loading than the user wants, by what is known of

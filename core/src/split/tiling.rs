@@ -45,6 +45,15 @@ impl Tiling {
         Self { whole, ..self }
     }
 
+    /// The same, of these frames only.
+    #[must_use]
+    pub fn of_frames(self, frames: FrameSet) -> Self {
+        Self {
+            frames: Some(frames),
+            ..self
+        }
+    }
+
     /// Whether a layer has frames in tiles.
     #[must_use]
     pub fn has_layer(&self, layer: &str) -> bool {

@@ -1,6 +1,7 @@
 //! `assemble`: what was typed. One file a command, kept beside the option table, of which it is a
 //! part.
 
+mod places;
 mod stitch;
 
 use clap::Subcommand;

@@ -58,10 +58,12 @@ pub(super) fn of(film: &Film<'_>, size: (usize, usize), place: &Path) -> Vec<OsS
     say(&["-f", "rawvideo", "-pixel_format", pixels]);
     say(&["-video_size", &format!("{}x{}", size.0, size.1)]);
     say(&["-framerate", &film.rate.to_string(), "-i", "pipe:0"]);
-    // Without this ffmpeg makes BT.601 of RGB, which players then show with other colours.
+    // Without these ffmpeg makes BT.601 of RGB and tells nobody, and players show other colours. The
+    // encoders of ProRes look at frames, those of H.264 at what stands below.
     let matrix = format!(
         "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,\
-         format={stored}"
+         format={stored},\
+         setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
     );
     say(&["-an", "-vf", &matrix, "-c:v", encoder]);
     match film.codec {

@@ -12,6 +12,7 @@
 mod cover;
 mod error;
 mod exr;
+pub mod grid;
 mod look;
 mod png;
 mod seams;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use error::{PlanError, StitchError};
+pub use look::picture_size;
 
 use crate::rect::Rect;
 use crate::whole::Output;

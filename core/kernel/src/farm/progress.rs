@@ -305,6 +305,10 @@ impl Farm {
         } else {
             self.fail(task, None, Fault::Commit);
         }
+        if !disk_full {
+            // Every host that could take it may have gone since its picture came.
+            self.give_up_hopeless();
+        }
     }
 
     pub(super) fn task_failed(&mut self, segment: SegmentId, task: TaskId, fault: Fault) {

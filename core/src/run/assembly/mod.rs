@@ -259,6 +259,26 @@ impl Controller<'_> {
         }
     }
 
+    /// Final pictures that are there: those of tasks that are no pieces, and those of several.
+    pub(super) fn outputs(&self) -> Vec<String> {
+        let pictures = &self.assembly.pictures;
+        let alone = self
+            .job
+            .tasks()
+            .ids()
+            .filter(|id| pictures.of(*id).is_none());
+        let of_tasks = alone.filter_map(|id| done_file(&self.state, &self.job.task_name(id)));
+        let of_several = self.state.pictures().values();
+        let of_several = of_several.filter_map(|picture| match &picture.phase {
+            PicturePhase::Assembled { file, .. } => Some(file),
+            PicturePhase::Waiting | PicturePhase::Failed { .. } => None,
+        });
+        of_tasks
+            .chain(of_several)
+            .map(|file| file.path.clone())
+            .collect()
+    }
+
     /// Whether the store's word is of something that was put together: then it is taken in.
     pub(super) fn is_recorded(&mut self, token: Token) -> bool {
         let Some(recording) = self.assembly.recording.remove(&token) else {
@@ -364,7 +384,7 @@ impl Controller<'_> {
                 TileAbility::FullCanvas => Canvas::Full,
                 TileAbility::Crop | TileAbility::None => Canvas::Crop,
             },
-            tolerance: tolerance(scene.tiles.margin),
+            margin: scene.tiles.margin,
             parts,
             folder,
             file_name: file_name(&path),
@@ -604,15 +624,6 @@ impl Made {
             bytes: self.bytes,
             hash: self.hash.clone(),
         }
-    }
-}
-
-/// By how much tiles may differ where both are rendered. Where a margin makes tiles exact, what lies
-/// within it of an edge is not, so what both hold tells nothing of what is kept.
-fn tolerance(margin: u32) -> f64 {
-    match margin {
-        0 => 0.0,
-        _ => f64::MAX,
     }
 }
 

@@ -84,7 +84,8 @@ impl Picture {
     }
 
     /// All tasks whose pictures are its pieces.
-    pub(in crate::run) fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
+    #[cfg(test)]
+    fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
         self.parts.iter().flat_map(Part::tasks)
     }
 }

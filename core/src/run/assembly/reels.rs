@@ -286,7 +286,7 @@ mod tests {
 
     fn settled(request: &Request, output: &str, layers: &[&str]) -> Result<Vec<String>, String> {
         let layers: Vec<String> = layers.iter().map(|&layer| layer.to_owned()).collect();
-        let reels = super::settle(request, Some(&self::output(output)), &layers, 2);
+        let reels = settle(request, Some(&self::output(output)), &layers, 2);
         let told =
             |reel: Reel| format!("{} of `{}`: {}", reel.kind, reel.layer, reel.path.display());
         reels
@@ -324,7 +324,7 @@ mod tests {
         let twice = request(Some("/f/a.mp4"), Some("/f/a.mp4"));
         let error = settled(&twice, "/o/a.####.png", &[]).unwrap_err();
         assert_eq!(error, "/f/a.mp4 is asked for twice");
-        let error = super::settle(&film, None, &[], 2).unwrap_err();
+        let error = settle(&film, None, &[], 2).unwrap_err();
         let hint = error.hint().unwrap();
         assert_eq!(
             (error.to_string().as_str(), hint.as_str()),

@@ -31,8 +31,8 @@ pub(super) struct Order {
     pub width: u32,
     pub height: u32,
     pub canvas: Canvas,
-    /// By how much tiles may differ where both are rendered.
-    pub tolerance: f64,
+    /// So near to their edges, tiles are not what the picture is.
+    pub margin: u32,
     /// Its layers; several are merged.
     pub parts: Vec<Layer>,
     /// A folder for this order alone; not made yet.
@@ -209,7 +209,7 @@ fn stitch(order: &Order, layer: &Layer, to: &Path) -> Result<Seams, Ending> {
     });
     let plan = Plan {
         canvas: order.canvas,
-        tolerance: order.tolerance,
+        margin: order.margin,
         frame: Some(order.frame),
         // They were decoded when they were committed, and are the same since.
         check_copied: false,
@@ -227,7 +227,7 @@ fn stitch(order: &Order, layer: &Layer, to: &Path) -> Result<Seams, Ending> {
             y: seam.place.1,
             channel: seam.channel,
             difference: seam.difference,
-            tolerance: order.tolerance,
+            tolerance: plan.tolerance,
         };
         Some((seam, tasks))
     });

@@ -13,6 +13,8 @@ pub struct PictureState {
     pub phase: PicturePhase,
     /// Where an earlier file of it had its final name: what is there now is this job's to replace.
     pub own_path: Option<String>,
+    /// How often putting it together failed.
+    pub failures: u32,
 }
 
 /// How a picture of several is.
@@ -127,6 +129,7 @@ impl JobState {
                 ..
             } => {
                 let picture = self.picture(picture);
+                picture.failures = picture.failures.saturating_add(1);
                 if let PicturePhase::Assembled { file, .. } = &picture.phase
                     && verdict == VERDICT_LOST
                 {
