@@ -377,16 +377,20 @@ fn files_that_are_no_scene_of_this_blender_are_refused_before_anything_starts() 
             &desk,
             &newer,
             &[],
-            2,
-            &["saved by Blender 4.5", "hint: render it with the Blender"],
+            3,
+            &["has Blender ", "the scene needs 4.0 or newer"],
         );
         says(
             &desk,
             &sample("34_animation_pointer_extras"),
             &[],
-            2,
-            &["saved by Blender 5.2"],
+            3,
+            &["the scene needs 5.0 or newer"],
         );
+        // What is in it can be told all the same.
+        let ended = desk.run(["inspect", text(&newer)]).expect_code(0);
+        let all = ended.stdout + &ended.stderr;
+        assert!(all.contains("saved by Blender 4.5"), "{all}");
     }
     expect_nothing_begun(&desk);
 }
@@ -409,7 +413,7 @@ fn blender_version() -> (u32, u32) {
 #[test]
 fn a_machine_without_blender_says_so() {
     let desk = Desk::new();
-    let scene = desk.file("a.blend", "BLENDER-v304");
+    let scene = sample("2_90");
     let farm = "[[host]]\nname = 'here'\nlink = 'local'\nprograms = { blender = '/no/blender' }\n";
     let farm = desk.file("farm.toml", farm);
     let ended = desk
@@ -417,4 +421,47 @@ fn a_machine_without_blender_says_so() {
         .expect_code(3);
     assert!(ended.stderr.contains("/no/blender"), "{ended:#?}");
     expect_nothing_begun(&desk);
+    // Damaged is damaged, with and without it.
+    let cut = desk.file("a.blend", "BLENDER-v304");
+    let ended = desk
+        .run(["render", text(&cut), "--hosts", text(&farm)])
+        .expect_code(2);
+    assert!(ended.stderr.contains("damaged"), "{ended:#?}");
+    expect_nothing_begun(&desk);
+}
+
+#[test]
+fn a_scene_is_looked_into_and_planned_without_blender() {
+    let desk = Desk::new();
+    let farm = "[[host]]\nname = 'here'\nlink = 'local'\nprograms = { blender = '/no/blender' }\n";
+    let farm = desk.file("farm.toml", farm);
+    for (name, frames, engine) in [
+        ("base_scene", "1-250", "CYCLES"),
+        ("2_90", "1-360", "BLENDER_EEVEE"),
+        ("36_viewport_material_export", "1-250", "BLENDER_EEVEE_NEXT"),
+        ("34_animation_pointer_extras", "1-250", "BLENDER_EEVEE"),
+    ] {
+        let scene = sample(name);
+        let inspect = [
+            "inspect",
+            text(&scene),
+            "--hosts",
+            text(&farm),
+            "--format",
+            "json",
+        ];
+        let told = desk.run(inspect).expect_code(0).json();
+        assert_eq!(told["scene"]["frames"], frames, "{name}: {told}");
+        assert_eq!(told["scene"]["engine"], engine, "{name}: {told}");
+        let plan = [
+            "plan",
+            text(&scene),
+            "--hosts",
+            text(&farm),
+            "--format",
+            "json",
+        ];
+        let planned = desk.run(plan).expect_code(0).json();
+        assert!(planned["tasks"].as_u64() > Some(200), "{name}: {planned}");
+    }
 }

@@ -35,8 +35,7 @@ use crate::surroundings::Surroundings;
 
 /// What `render` is to work on.
 pub(crate) enum Wanted {
-    /// A new job. `Request::layers` that would need a split are to be refused with
-    /// [`Presentable::not_yet`].
+    /// A new job.
     New(Box<Request>),
     /// An interrupted job: its id, or enough of its beginning.
     Resume(String),

@@ -16,6 +16,7 @@ pub fn description() -> Description {
             layers: true,
             frame_lists: true,
             reports_frames: true,
+            reads_scenes: true,
             ..Abilities::default()
         },
         outputs: vec![OutputFormat::png(), OutputFormat::exr()],

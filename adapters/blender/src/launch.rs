@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 use framewright_plugin_api::data::{Failure, Open, PathPair, Run, TextFile};
 use serde_json::{Value, json};
 
+use crate::file;
+use crate::lines::Message;
 use crate::settings::Settings;
 
 /// Exit code of a script that raised.
@@ -116,6 +118,16 @@ impl Launch {
             given: open.settings,
             paths: open.paths,
         })
+    }
+
+    /// Whether there is a Blender to start.
+    pub fn has_program(&self) -> bool {
+        !self.program.is_empty()
+    }
+
+    /// What the scene's file says by itself.
+    pub fn tell(&self) -> Result<Vec<Message>, file::ReadError> {
+        file::tell(&self.scene, &self.given, &self.output)
     }
 
     /// The scene's path.

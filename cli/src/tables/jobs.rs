@@ -255,7 +255,7 @@ mod tests {
             json,
             concat!(
                 r#"{"format":1,"job":"0198c0de","state":"running","scene":"/shots/a b.blend","#,
-                r#""tasks":{"total":300,"done":120,"failed":1,"skipped":0},"started":"1970-01-01T00:00:00Z","#,
+                r#""tasks":{"total":300,"done":120,"failed":1,"skipped":0},"started":"1970-01-01T00:00:00Z","assembled":{"total":0,"done":0,"failed":0},"#,
                 r#""hosts":[],"failures":[],"eta_s":2.5}"#
             )
         );

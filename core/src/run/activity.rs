@@ -136,7 +136,7 @@ pub async fn probe(
     question: &Question<'_>,
 ) -> Result<Concluded<Found>, ActivityError> {
     let subject = question.adapter.description().renderer.clone();
-    match conclude(around, question, Activity::Probe, None, &subject).await? {
+    match conclude(around, question, Activity::Probe, None, &subject, true).await? {
         (Effect::Found(what), notes, program) => Ok(Concluded {
             what,
             notes,
@@ -154,7 +154,16 @@ pub async fn inspect(
 ) -> Result<Concluded<Scene>, ActivityError> {
     let paths = PathMap::new(&question.host.paths);
     let there = paths.there(scene);
-    match conclude(around, question, Activity::Inspect, Some(&there), scene).await? {
+    match conclude(
+        around,
+        question,
+        Activity::Inspect,
+        Some(&there),
+        scene,
+        true,
+    )
+    .await?
+    {
         (Effect::Scene(mut what), notes, program) => {
             for asset in &mut what.assets {
                 asset.path = paths.here(&asset.path);
@@ -188,7 +197,7 @@ pub async fn time(
     tasks: Vec<Task>,
 ) -> Result<Timed, ActivityError> {
     let scratch = scratch(around)?;
-    let mut look = Look::open(around, question, scratch.path()).await?;
+    let mut look = Look::open(around, question, scratch.path(), true).await?;
     let deadline = Deadline::now() + ACTIVITY_MAX;
     let timed = look.time(question, scene, path, tasks);
     let result = timeout_at(deadline, timed).await;
@@ -215,6 +224,31 @@ fn scratch(around: &Surroundings) -> Result<tempfile::TempDir, ActivityError> {
         .map_err(scratch_error)
 }
 
+/// Has the adapter read a scene by itself, where nobody was found who has the renderer.
+pub(super) async fn read_alone(
+    around: &Surroundings,
+    question: &Question<'_>,
+    scene: &str,
+) -> Result<Concluded<Scene>, ActivityError> {
+    match conclude(
+        around,
+        question,
+        Activity::Inspect,
+        Some(scene),
+        scene,
+        false,
+    )
+    .await?
+    {
+        (Effect::Scene(what), notes, program) => Ok(Concluded {
+            what,
+            notes,
+            program,
+        }),
+        _ => Err(no_conclusion(question, scene.to_owned())),
+    }
+}
+
 fn no_conclusion(question: &Question<'_>, subject: String) -> ActivityError {
     ActivityError::NoConclusion {
         adapter: question.adapter.description().id.clone(),
@@ -228,9 +262,10 @@ async fn conclude(
     activity: Activity,
     scene: Option<&str>,
     subject: &str,
+    needs_program: bool,
 ) -> Result<(Effect, Vec<String>, String), ActivityError> {
     let scratch = scratch(around)?;
-    let mut look = Look::open(around, question, scratch.path()).await?;
+    let mut look = Look::open(around, question, scratch.path(), needs_program).await?;
     let deadline = Deadline::now() + ACTIVITY_MAX;
     let result = timeout_at(deadline, look.ask(question, activity, scene)).await;
     look.close().await;
@@ -261,6 +296,7 @@ impl Look {
         around: &Surroundings,
         question: &Question<'_>,
         scratch: &Path,
+        needs_program: bool,
     ) -> Result<Self, ActivityError> {
         let (news, mut from_link) = mpsc::channel(64);
         // Another machine's worker has a folder of its own.
@@ -291,6 +327,9 @@ impl Look {
             notes: Vec::new(),
             program: String::new(),
         };
+        if !needs_program {
+            return Ok(look);
+        }
         match look.find_program(question).await {
             Ok(program) => {
                 look.program = program;

@@ -34,6 +34,7 @@ use super::segment::Segment;
 use super::session::{FromSession, SessionNumber};
 use super::slots::Slot;
 use super::transfer::Fetching;
+use super::versions::Versioned;
 use super::{RunEnd, RunError, Stop, Surroundings, open_files};
 use crate::control::{self, Asked, Control};
 use crate::event::{Event, JobEnd, Stamped};
@@ -162,6 +163,7 @@ pub(super) struct Doors {
     pub packages: mpsc::UnboundedSender<Result<Package, PackageError>>,
     pub needs: mpsc::UnboundedSender<(Delivery, Result<Package, PackageError>)>,
     pub assembly: mpsc::UnboundedSender<FromAssembly>,
+    pub versions: mpsc::UnboundedSender<Versioned>,
 }
 
 /// The other ends.
@@ -173,6 +175,7 @@ struct Sources {
     packages: mpsc::UnboundedReceiver<Result<Package, PackageError>>,
     needs: mpsc::UnboundedReceiver<(Delivery, Result<Package, PackageError>)>,
     assembly: mpsc::UnboundedReceiver<FromAssembly>,
+    versions: mpsc::UnboundedReceiver<Versioned>,
     store: mpsc::UnboundedReceiver<Done>,
     stops: mpsc::UnboundedReceiver<Stop>,
     asked: mpsc::Receiver<Asked>,
@@ -187,6 +190,7 @@ enum Happened {
     Packaged(Result<Package, PackageError>),
     Needs(Delivery, Result<Package, PackageError>),
     Assembly(FromAssembly),
+    Version(Versioned),
     Store(Done),
     Stop(Stop),
     Asked(Asked),
@@ -209,6 +213,7 @@ impl<'a> Controller<'a> {
         let (packages, from_packages) = mpsc::unbounded_channel();
         let (needs, from_needs) = mpsc::unbounded_channel();
         let (assembly, from_assembly) = mpsc::unbounded_channel();
+        let (versions, from_versions) = mpsc::unbounded_channel();
         let (door, asked) = mpsc::channel(control::WAITING_MAX);
         let Opened {
             farm,
@@ -254,6 +259,7 @@ impl<'a> Controller<'a> {
                 packages,
                 needs,
                 assembly,
+                versions,
             },
             assembly: Assembly::new(job, &state),
             state,
@@ -277,6 +283,7 @@ impl<'a> Controller<'a> {
             packages: from_packages,
             needs: from_needs,
             assembly: from_assembly,
+            versions: from_versions,
             store: done,
             stops,
             asked,
@@ -330,9 +337,11 @@ impl<'a> Controller<'a> {
 
     async fn work(&mut self, mut sources: Sources) -> Sources {
         loop {
-            self.act();
-            self.want_again();
+            // Before the kernel is asked, which ends the job when it knows of nothing more.
             self.assemble();
+            self.act();
+            self.begin_reels();
+            self.want_again();
             self.flush_logs();
             if self.is_over() {
                 return sources;
@@ -351,6 +360,7 @@ impl<'a> Controller<'a> {
                 Some(package) = sources.packages.recv() => Happened::Packaged(package),
                 Some((delivery, package)) = sources.needs.recv() => Happened::Needs(delivery, package),
                 Some(from) = sources.assembly.recv() => Happened::Assembly(from),
+                Some(versioned) = sources.versions.recv() => Happened::Version(versioned),
                 () = wait_for(alarm), if alarm.is_some() => Happened::Alarm,
             };
             self.handle(first);
@@ -381,6 +391,7 @@ impl<'a> Controller<'a> {
             Happened::Packaged(package) => self.on_packaged(package),
             Happened::Needs(delivery, package) => self.on_needs(delivery, package),
             Happened::Assembly(from) => self.on_assembly(from),
+            Happened::Version(versioned) => self.on_version(versioned),
             Happened::Store(done) => self.on_store(done),
             Happened::Stop(stop) => self.on_stop(stop),
             Happened::Asked(asked) => self.on_asked(asked),

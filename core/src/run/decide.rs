@@ -10,16 +10,19 @@
 use framewright_kernel::frames::FrameSet;
 
 use super::farm;
-use super::layout::{self, Tiles, Wish};
+use super::glance::Glance;
+use super::layout::{self, SplitError, Tiles, Wish};
 use super::prepare::{PrepareError, Prepared, pattern};
 use super::remembered::Remembered;
 use super::tasks::TaskList;
 use crate::policy::Policy;
-use crate::split::{Candidate, Choice, Facts, Grid, Part, Tiled, Trial, choose};
+use crate::split::{
+    Candidate, Choice, Facts, Grid, Part, Probe, Tiled, Trial, Uneven, choose, uneven,
+};
 
 impl Prepared {
     /// Decides what is open. Says whether the job's tasks are others now.
-    pub(super) fn decide(&mut self) -> Result<bool, PrepareError> {
+    pub(super) fn decide(&mut self, glance: Option<&Glance>) -> Result<bool, PrepareError> {
         let scene = &self.inspection.scene;
         let wish = layout::wish(&self.request, scene, &self.inspection.description)?;
         let Some(facts) = self.facts(&wish) else {
@@ -39,7 +42,33 @@ impl Prepared {
             why: std::mem::take(&mut self.why),
             ..self.split_as(&wish, split)?
         };
+        if let (Tiled::All(grid), Some(glance)) = (split.tiled, glance) {
+            self.even_out(grid, glance)?;
+        }
         Ok(true)
+    }
+
+    /// Cuts tiles of equal time, where a look at the frame says that those of equal size are not.
+    fn even_out(&mut self, of: Grid, glance: &Glance) -> Result<(), PrepareError> {
+        let scene = &self.inspection.scene;
+        let probe = Probe {
+            columns: glance.columns,
+            rows: glance.rows,
+            seconds: &glance.cells_s,
+        };
+        let edges = (layout::overlap(&self.request, scene), scene.tiles.align);
+        let Uneven {
+            tiles,
+            shares,
+            sentence,
+            ..
+        } = uneven((scene.width, scene.height), of, edges, probe).map_err(SplitError::from)?;
+        self.why = format!("{}; {sentence}", self.why);
+        if let Some(tiling) = self.tasks.tiling().cloned() {
+            let tiling = tiling.in_tiles(tiles, shares);
+            self.tasks = TaskList::tiled(&self.layers, &self.frames, Some(tiling));
+        }
+        Ok(())
     }
 
     /// What is asked of the kernel; nothing where nothing is open.
@@ -110,6 +139,7 @@ impl Prepared {
             .as_ref()
             .is_some_and(|output| output.format() == crate::output::MERGED && !output.has_layer());
         merges
+            && !inspection.scene.layer_split.repeats
             && !channels.is_empty()
             && channels.iter().all(is_ones)
             && layout::layers_fit(&inspection.scene, &inspection.description).is_ok()

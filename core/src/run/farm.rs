@@ -105,9 +105,9 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
             let facts = prepared.tasks.facts(task);
             let layer = LayerId(u16::try_from(facts.layer_index).unwrap_or(u16::MAX));
             let mut spec = TaskSpec::new(layer, Frame(facts.frame));
-            if let Some(tile) = facts.tile {
+            if facts.tile.is_some() {
                 spec.tile = Some(tile_id(facts.tile_index));
-                spec.share = Some(tile.at.pixels() as f64 / area as f64);
+                spec.share = Some(facts.part_of(area));
                 spec.last = is_tail;
             }
             spec.cost = remembered.and_then(|known| known.task_cost(&facts, call, area));

@@ -273,15 +273,11 @@ impl Controller<'_> {
             }
         };
         match path {
-            Some(program) => match self.host(host).entry.storage {
-                Storage::Shared => {
-                    let paths = PathMap::new(&self.host(host).entry.paths);
-                    let scene = &self.job.prepared.inspection.scene_path;
-                    let ground = Ground::shared(scene, &self.job.scratch, paths);
-                    self.host_is_ready(host, link, program, ground);
-                }
-                Storage::Staged => self.stage(host, link, program),
-            },
+            // Its version is heard of later; until then it is still looked at.
+            Some(program) if self.asks_version(host, &program) => {
+                self.host_mut(host).state = HostState::Looking { link, request };
+            }
+            Some(program) => self.program_fits(host, link, program),
             None => {
                 let adapter = self.job.adapter().description();
                 let names = program_names(self.job.adapter(), &self.host(host).entry);
@@ -294,6 +290,19 @@ impl Controller<'_> {
                 );
                 self.give_up_host(host, why);
             }
+        }
+    }
+
+    /// The host has a worker and a renderer that will do; the scene may still have to be brought.
+    pub(super) fn program_fits(&mut self, host: HostId, link: Box<Link>, program: String) {
+        match self.host(host).entry.storage {
+            Storage::Shared => {
+                let paths = PathMap::new(&self.host(host).entry.paths);
+                let scene = &self.job.prepared.inspection.scene_path;
+                let ground = Ground::shared(scene, &self.job.scratch, paths);
+                self.host_is_ready(host, link, program, ground);
+            }
+            Storage::Staged => self.stage(host, link, program),
         }
     }
 

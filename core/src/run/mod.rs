@@ -40,6 +40,7 @@ mod slots;
 mod start;
 mod tasks;
 mod transfer;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -118,6 +118,8 @@ pub struct Inspection {
     pub settings: BTreeMap<String, serde_json::Value>,
     /// What it said on the way.
     pub notes: Vec<String>,
+    /// Why nobody who looked has the renderer, so that the adapter read the scene by itself.
+    pub no_renderer: Option<String>,
 }
 
 /// A settled job, ready to be made and run.
@@ -168,7 +170,8 @@ pub async fn inspect_scene(
     };
     let mut reason = "the farm has no host".to_owned();
     let mut no_renderer = false;
-    for host in &who_looks(&request.hosts) {
+    let lookers = who_looks(&request.hosts);
+    for host in &lookers {
         let question = Question {
             adapter: &adapter,
             host,
@@ -187,6 +190,7 @@ pub async fn inspect_scene(
                     scene_path,
                     settings,
                     notes,
+                    no_renderer: None,
                 });
             }
             // Another host may have the renderer, or answer.
@@ -203,10 +207,46 @@ pub async fn inspect_scene(
             Err(error) => return Err(PrepareError::Inspect(error)),
         }
     }
-    Err(PrepareError::NoHost {
-        why: reason,
-        no_renderer,
+    let here = lookers.first().filter(|host| host.link == LinkKind::Local);
+    let Some(host) = here.filter(|_| description.can.reads_scenes) else {
+        return Err(PrepareError::NoHost {
+            why: reason,
+            no_renderer,
+        });
+    };
+    let question = Question {
+        adapter: &adapter,
+        host,
+        settings: &settings,
+        output: &format,
+    };
+    let read = activity::read_alone(around, &question, &scene_path).await;
+    let read = read.map_err(PrepareError::Inspect)?;
+    Ok(Inspection {
+        adapter,
+        manifest,
+        description,
+        scene: read.what,
+        scene_path,
+        settings,
+        notes: read.notes,
+        no_renderer: Some(reason),
     })
+}
+
+/// Refuses a job whose hosts were all looked at and have no renderer. Staged ones are only looked at
+/// when there is something to bring there.
+pub(super) fn check_renderer(prepared: &Prepared) -> Result<(), PrepareError> {
+    let hosts = &prepared.request.hosts;
+    match &prepared.inspection.no_renderer {
+        Some(why) if !hosts.iter().any(|host| host.storage == Storage::Staged) => {
+            Err(PrepareError::NoHost {
+                why: why.clone(),
+                no_renderer: true,
+            })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Who looks into a scene where no host is this machine. No host of a farm can have this name.
@@ -287,8 +327,8 @@ pub async fn prepare(
     let inspection = inspect_scene(around, &request).await?;
     let mut prepared = settle(request, inspection, typed_frames)?;
     remember(around, &mut prepared);
-    let _glance = prepared.glance(around).await?;
-    if prepared.decide()? {
+    let glance = prepared.glance(around).await?;
+    if prepared.decide(glance.as_ref())? {
         // By what is known of its layers, which are others now.
         prepared.remembered = None;
         remember(around, &mut prepared);

@@ -15,11 +15,11 @@ use super::farm;
 use super::job::Job;
 use super::pieces::merges_layers;
 use super::plan::predicted_makespan;
-use super::prepare::{Inspection, PrepareError, Prepared, load_adapter};
+use super::prepare::{Inspection, PrepareError, Prepared, check_renderer, load_adapter};
 use super::remembered::remember;
 use super::tasks::TaskList;
 use super::transfer::package_if_staged;
-use super::{RunEnd, RunError, Stop, Surroundings};
+use super::{RunEnd, RunError, Stop, Surroundings, versions};
 use crate::adapters::check_settings;
 use crate::event::{Event, Stamped};
 use crate::output::{OutputError, OutputPattern, scene_stem};
@@ -89,6 +89,8 @@ pub async fn render(
     stops: mpsc::UnboundedReceiver<Stop>,
     sink: &mut dyn FnMut(&Stamped),
 ) -> Result<RunEnd, RenderError> {
+    check_renderer(&prepared)?;
+    versions::check_here(around, &prepared).await?;
     let store = Store::at(&around.state_dir);
     reels::make_folders(&prepared.reels).map_err(PrepareError::from)?;
     if let Some(output) = &prepared.output {
@@ -349,6 +351,7 @@ async fn prepare_again(
             scene_path,
             settings,
             notes: Vec::new(),
+            no_renderer: None,
         },
         request,
         remembered: None,

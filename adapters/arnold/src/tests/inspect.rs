@@ -38,7 +38,7 @@ fn a_still_is_told_whole() {
     assert_eq!((scene.tiles.exact, scene.tiles.margin), (true, 1));
     assert!(!scene.layer_split.exact);
     assert_eq!(scene.costs.load_s.basis, Basis::Estimated);
-    assert!(scene.costs.load_s.seconds >= 1.0 && scene.carryry_bytes > 0);
+    assert!(scene.costs.load_s.seconds >= 1.0 && scene.memory_bytes > 0);
     assert_eq!(scene.warnings, Vec::<String>::new());
 }
 

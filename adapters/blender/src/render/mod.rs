@@ -238,6 +238,7 @@ impl Render {
             Message::Preflight {
                 kind,
                 memory_limit_bytes,
+                ..
             } => {
                 process.clues.file_kind = kind;
                 process.clues.memory_limit_bytes = memory_limit_bytes;

@@ -1,6 +1,6 @@
 //! `assemble stitch`: where tiles belong, from what was typed and what their files are called.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use framewright_assemble::Rect;
 use framewright_assemble::stitch::grid::{self, Cell};

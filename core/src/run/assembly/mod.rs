@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use framewright_assemble::sequence::frame_set;
 use framewright_assemble::stitch::Canvas;
-use framewright_kernel::event::Outcome;
+use framewright_kernel::event::{Event as FarmEvent, Outcome};
 use framewright_kernel::ids::TaskId;
 use framewright_plugin_api::data::TileAbility;
 use jiff::Timestamp;
@@ -232,7 +232,7 @@ impl Controller<'_> {
         });
     }
 
-    /// Begins what can be begun. Costs next to nothing where there is nothing.
+    /// Begins pictures that have all their pieces.
     pub(super) fn assemble(&mut self) {
         if self.assembly.is_stopped() {
             return;
@@ -243,10 +243,6 @@ impl Controller<'_> {
                 // A piece was taken back in the same breath.
                 None => self.assembly.pictures.put_off(id),
             }
-        }
-        let is_over = matches!(self.finished(), Some(Outcome::Done | Outcome::Failed));
-        if is_over && !self.assembly.reels.is_empty() && self.assembly.pictures.is_idle() {
-            self.begin_reels();
         }
     }
 
@@ -285,6 +281,9 @@ impl Controller<'_> {
             return false;
         };
         self.publish(&recording.stamped);
+        if let Recorded::Picture { .. } = recording.what {
+            self.tell(&FarmEvent::AssemblyOver);
+        }
         match recording.what {
             Recorded::Picture {
                 id,
@@ -311,6 +310,7 @@ impl Controller<'_> {
         };
         match recording.what {
             Recorded::Picture { id, .. } => {
+                self.tell(&FarmEvent::AssemblyOver);
                 match disk_full {
                     true => self.assembly.pictures.put_off(id),
                     false => self.assembly.pictures.failed(id),
@@ -399,6 +399,7 @@ impl Controller<'_> {
             pieces: picture.pieces(),
         };
         self.emit(event);
+        self.tell(&FarmEvent::AssemblyBegun);
         let id = order.id;
         self.begin_thread(
             move || work::put_together(&order),
@@ -434,7 +435,7 @@ impl Controller<'_> {
 
     fn on_picture(&mut self, id: PictureId, ending: Ending) {
         match ending {
-            Ending::Made(made) => self.on_made_picture(id, made),
+            Ending::Made(made) => return self.on_made_picture(id, made),
             Ending::Blamed {
                 tasks,
                 verdict,
@@ -456,6 +457,7 @@ impl Controller<'_> {
                 });
             }
         }
+        self.tell(&FarmEvent::AssemblyOver);
     }
 
     fn on_blamed(&mut self, id: PictureId, tasks: Vec<TaskId>, verdict: &'static str, why: String) {
@@ -485,11 +487,12 @@ impl Controller<'_> {
 
     fn on_made_picture(&mut self, id: PictureId, made: Made) {
         let has_seams = !made.seams.is_empty();
-        if has_seams && self.assembly.is_stopped() {
+        let is_put_off = has_seams && self.assembly.is_stopped();
+        if is_put_off {
             self.assembly.pictures.put_off(id);
-            return remove_order(folder_of(&made.from));
         }
-        if has_seams && self.seams_again(id, &made.seams) {
+        if is_put_off || (has_seams && self.seams_again(id, &made.seams)) {
+            self.tell(&FarmEvent::AssemblyOver);
             return remove_order(folder_of(&made.from));
         }
         let picture = self.assembly.pictures.get(id);
@@ -573,7 +576,8 @@ impl Controller<'_> {
             why,
         };
         self.emit(event);
-        // The kernel does not take tasks back yet: the job ends without it, and a resume renders it.
+        self.not_finished();
+        self.tell(&FarmEvent::Reopened { task });
     }
 
     /// Records what was made, and has it renamed into place then.
@@ -663,11 +667,16 @@ pub(super) fn remove_all_pieces(job: &Job) {
 // ---- reels ------------------------------------------------------------------------------------
 
 impl Controller<'_> {
-    /// Nothing more will come: films and sheets are made of what there is, one after the other, or
-    /// not at all where a frame is missing.
-    fn begin_reels(&mut self) {
+    /// When nothing more will come, films and sheets are made of what there is, one after the other,
+    /// or not at all where a frame is missing.
+    pub(super) fn begin_reels(&mut self) {
+        let is_over = matches!(self.finished(), Some(Outcome::Done | Outcome::Failed));
         let reels = &self.assembly.reels;
-        if reels.iter().any(|(_, at)| *at == ReelState::UnderWay) {
+        let is_busy = reels.iter().any(|(_, at)| *at == ReelState::UnderWay)
+            || !self.assembly.pictures.is_idle()
+            || !self.commits.is_empty()
+            || !self.fetches.is_empty();
+        if !is_over || is_busy || self.assembly.is_stopped() {
             return;
         }
         let Some(index) = reels.iter().position(|(_, at)| *at == ReelState::Waiting) else {
@@ -677,7 +686,10 @@ impl Controller<'_> {
         if !holes.is_empty() {
             let have = if holes.len() == 1 { "frame" } else { "frames" };
             let has = if holes.len() == 1 { "has" } else { "have" };
-            let why = format!("{have} {} {has} no picture", frame_set(&holes));
+            let why = format!(
+                "{have} {} {has} no picture that is right",
+                frame_set(&holes)
+            );
             for index in index..self.assembly.reels.len() {
                 if self.assembly.reels[index].1 == ReelState::Waiting {
                     self.reel_failed(index, VERDICT_ASSEMBLY, why.clone());

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use framewright_assemble::layers::{self, LayerFile, MergeError, MergeOptions};
 use framewright_assemble::stitch::{self, Canvas, Plan, StitchError};
 use framewright_assemble::{Output, Rect, WriteError};
 use framewright_kernel::ids::TaskId;
@@ -134,7 +135,7 @@ fn make(order: &Order) -> Result<(PathBuf, Seams), Ending> {
             };
             files.push((layer, file));
         }
-        merge(order, &files, &to)?;
+        merge(&files, &to)?;
         return Ok((to, seams));
     };
     seams.extend(stitch(order, layer, &to)?);
@@ -265,10 +266,46 @@ fn not_stitched(error: &StitchError, by_name: &BTreeMap<&str, TaskId>) -> Ending
     }
 }
 
-fn merge(_order: &Order, _files: &[(&Layer, PathBuf)], _to: &Path) -> Result<(), Ending> {
-    Err(Ending::Failed {
-        why: "layers cannot be merged yet".to_owned(),
+/// Layers into one file. The blame for a file that is none falls on the task whose it is; what was
+/// stitched here is nobody's.
+fn merge(files: &[(&Layer, PathBuf)], to: &Path) -> Result<(), Ending> {
+    let layers: Vec<LayerFile> = files
+        .iter()
+        .map(|(layer, path)| LayerFile {
+            layer: layer.name.clone(),
+            path: path.clone(),
+        })
+        .collect();
+    let merged = layers::merge(&layers, &Output::new(to), &MergeOptions::default());
+    merged.map(drop).map_err(|error| {
+        let blamed = match &error {
+            MergeError::Write(WriteError::Io { source, .. }) if is_disk_full(source) => {
+                return Ending::DiskFull;
+            }
+            MergeError::Read { path, .. }
+            | MergeError::Broken { path, .. }
+            | MergeError::Differs { path, .. } => whole(files, path),
+            _ => None,
+        };
+        let why = with_causes(&error);
+        match blamed {
+            Some(piece) => Ending::Blamed {
+                tasks: vec![piece.task],
+                verdict: VERDICT_ASSEMBLY,
+                // A hidden file says little to people.
+                why: format!("{}: {why}", piece.name),
+            },
+            None => Ending::Failed { why },
+        }
     })
+}
+
+/// The piece that is a whole layer and has this file.
+fn whole<'a>(files: &[(&'a Layer, PathBuf)], path: &Path) -> Option<&'a Piece> {
+    let pieces = files.iter().flat_map(|(layer, _)| &layer.pieces);
+    pieces
+        .filter(|piece| piece.tile.is_none())
+        .find(|piece| Path::new(&piece.file.path) == path)
 }
 
 /// What it means that something could not be written.
