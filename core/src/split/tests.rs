@@ -165,7 +165,8 @@ fn the_last_frames_are_tiled_where_a_round_of_frames_is_not_full() {
     let Tiled::Last { frames, .. } = choice.split.tiled else {
         panic!("{}", choice.sentence);
     };
-    assert!((5..=15).contains(&frames), "{}", choice.sentence);
+    // Longer than what is left over: frames are not all alike.
+    assert!((6..=20).contains(&frames), "{}", choice.sentence);
     let seconds = |split| {
         let found = choice.candidates.iter().find(|(what, _)| *what == split);
         found.map(|(_, seconds)| *seconds).unwrap()
