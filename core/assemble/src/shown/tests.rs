@@ -1,17 +1,17 @@
 use std::path::Path;
 
-use super::*;
+use super::{Showing, outline, read as read_shown};
 use crate::view::View;
 
 fn png_file(
     path: &Path,
-    (color, depth): (png::ColorType, png::BitDepth),
+    (color, depth): (::png::ColorType, ::png::BitDepth),
     size: (u32, u32),
     data: &[u8],
-    more: impl FnOnce(&mut png::Encoder<'_, std::fs::File>),
+    more: impl FnOnce(&mut ::png::Encoder<'_, std::fs::File>),
 ) {
     let file = std::fs::File::create(path).expect("a file");
-    let mut encoder = png::Encoder::new(file, size.0, size.1);
+    let mut encoder = ::png::Encoder::new(file, size.0, size.1);
     encoder.set_color(color);
     encoder.set_depth(depth);
     more(&mut encoder);
@@ -21,14 +21,14 @@ fn png_file(
 
 fn shown(path: &Path, alpha: bool) -> Vec<[u16; 4]> {
     let showing = Showing { layer: None, alpha };
-    read(path, &showing, &View::default())
+    read_shown(path, &showing, &View::default())
         .expect("a picture")
         .pixels
 }
 
 #[test]
 fn every_kind_of_png_is_sixteen_bit_colours() {
-    use png::{BitDepth, ColorType};
+    use ::png::{BitDepth, ColorType};
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.png");
     let grey = (ColorType::Grayscale, BitDepth::Two);
@@ -78,7 +78,7 @@ fn a_data_window_lies_in_its_display_window() {
     image.attributes = ImageAttributes::new(window);
     image.write().to_file(&path).expect("a picture");
     let raw = View::named("raw", 0.0).expect("a view");
-    let shown = read(&path, &Showing::default(), &raw).expect("a picture");
+    let shown = read_shown(&path, &Showing::default(), &raw).expect("a picture");
     assert_eq!((shown.width, shown.height), (10, 10));
     for (at, found) in shown.pixels.iter().enumerate() {
         let (x, y) = (at as i32 % 10 + 3, at as i32 / 10 - 7);
@@ -93,7 +93,7 @@ fn a_data_window_lies_in_its_display_window() {
 }
 
 #[test]
-fn parts_tiles_and_mip_maps_are_read() {
+fn parts_and_tiles_are_read() {
     use ::exr::prelude::*;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.exr");
@@ -115,11 +115,12 @@ fn parts_tiles_and_mip_maps_are_read() {
             AnyChannels::sort(list.into_iter().collect()),
         )
     };
-    let mut image = Image::empty(ImageAttributes::with_size(size));
-    image.layer_data.push(part("fg", 1e-4, Blocks::ScanLines));
-    image
-        .layer_data
-        .push(part("bg", 2e-4, Blocks::Tiles(Vec2(32, 16))));
+    let parts = [
+        part("fg", 1e-4, Blocks::ScanLines),
+        part("bg", 2e-4, Blocks::Tiles(Vec2(32, 16))),
+    ];
+    let attributes = ImageAttributes::with_size(size);
+    let image = Image::from_layers(attributes, parts.into_iter().collect::<Layers<_>>());
     image.write().to_file(&path).expect("a picture");
     let raw = View::named("raw", 0.0).expect("a view");
     for (layer, scale) in [("fg", 1e-4), ("bg", 2e-4)] {
@@ -127,7 +128,7 @@ fn parts_tiles_and_mip_maps_are_read() {
             layer: Some(layer),
             alpha: false,
         };
-        let shown = read(&path, &showing, &raw).expect("a picture");
+        let shown = read_shown(&path, &showing, &raw).expect("a picture");
         for (at, pixel) in shown.pixels.iter().enumerate() {
             let wanted = f16::from_f32(at as f32 * scale).to_f32();
             let wanted = (wanted.min(1.0) * 65535.0 + 0.5) as u16;
@@ -144,9 +145,9 @@ fn broken_pictures_are_sentences() {
     use ::exr::prelude::*;
     let folder = tempfile::tempdir().expect("a folder");
     let (png_path, exr_path) = (folder.path().join("a.png"), folder.path().join("a.exr"));
-    let kind = (png::ColorType::Rgb, png::BitDepth::Eight);
+    let kind = (::png::ColorType::Rgb, ::png::BitDepth::Eight);
     let data: Vec<u8> = (0..40 * 30 * 3_u32)
-        .map(|at| (at * at >> 3) as u8)
+        .map(|at| ((at * at) >> 3) as u8)
         .collect();
     png_file(&png_path, kind, (40, 30), &data, |_| {});
     let pixel = |at: Vec2<usize>| (at.x() as f32, at.y() as f32, 1.0_f32);
@@ -173,7 +174,7 @@ fn broken_pictures_are_sentences() {
             }
             std::fs::write(path, &bytes).expect("a file");
             let _ = outline(path);
-            if let Err(error) = read(path, &Showing::default(), &View::default()) {
+            if let Err(error) = read_shown(path, &Showing::default(), &View::default()) {
                 let text = error.to_string();
                 assert!(!text.contains('\n') && !text.contains("Some("), "{text}");
                 said += 1;
