@@ -6,6 +6,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -144,6 +145,13 @@ fn still_size() -> (usize, usize) {
     (number(width), number(height))
 }
 
+/// Whether there are more than a thousand; of a large picture, all of them would fill the memory.
+fn has_many_colours(picture: &Picture) -> bool {
+    let pixel = |at: usize| -> Vec<u32> { picture.channels.values().map(|all| all[at]).collect() };
+    let mut seen = BTreeSet::new();
+    (0..picture.width * picture.height).any(|at| seen.insert(pixel(at)) && seen.len() > 1000)
+}
+
 /// The same picture with a rectangle in it moved by one pixel to the right.
 fn with_a_tile_moved(picture: &Picture) -> Picture {
     let mut moved = picture.clone();
@@ -168,7 +176,11 @@ fn the_still_in_tiles_is_povrays_own(
         return;
     }
     let (width, height) = still_size();
-    let size = [format!("+W{width}"), format!("+H{height}")];
+    let size = [
+        format!("+W{width}"),
+        format!("+H{height}"),
+        "+MI4000".to_owned(),
+    ];
     let options: Vec<&str> = size
         .iter()
         .map(String::as_str)
@@ -201,7 +213,7 @@ fn the_still_in_tiles_is_povrays_own(
 
     assert_eq!((stitched.width, stitched.height), (width, height));
     assert_eq!(stitched.difference(&alone), None);
-    assert!(alone.colours() > 1000, "{} colours", alone.colours());
+    assert!(has_many_colours(&alone));
     assert!(with_a_tile_moved(&stitched).difference(&alone).is_some());
 }
 
@@ -219,7 +231,7 @@ fn a_still_in_tiles_that_overlap_equals_povrays_own() {
 
 #[test]
 fn a_smoothed_still_is_cut_where_povray_allows_it() {
-    for (overlap, method) in [("0", "1"), ("16", "1"), ("16", "2")] {
+    for (overlap, method) in [("0", "1"), ("16", "2")] {
         let split = ["--tiles", "3x2", "--overlap", overlap];
         let options = ["+A0.1".to_owned(), format!("+AM{method}")];
         let method = format!("sampling_method={method}");
