@@ -6,13 +6,15 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use serde_json::Value;
 use support::blender::text;
 use support::pictures::Picture;
 use support::povray::{Alone, has_povray, scene};
-use support::{Desk, Ended, events, expect_nothing_left};
+use support::{Desk, Ended, LONG, events, expect_nothing_left, finish};
 
 /// Renders to the end; pictures go to `out/` on the desk. The report, and the files.
 #[track_caller]
@@ -130,6 +132,134 @@ fn a_scene_without_frames_of_its_own_is_animated_by_those_asked_for() {
         let difference = Picture::read(file).difference(&alone.picture(&frame.to_string()));
         assert_eq!(difference, None, "frame {frame}");
     }
+}
+
+// -- a large picture in tiles -------------------------------------------------------------------------
+
+/// Width and height of the still: small, unless `FRAMEWRIGHT_POVRAY_SIZE` says 7680x4320.
+fn still_size() -> (usize, usize) {
+    let said = std::env::var("FRAMEWRIGHT_POVRAY_SIZE");
+    let said = said.unwrap_or_else(|_| "1000x563".to_owned());
+    let (width, height) = said.split_once('x').expect("WIDTHxHEIGHT");
+    let number = |text: &str| text.parse().expect("a number of pixels");
+    (number(width), number(height))
+}
+
+/// Whether there are more than a thousand; of a large picture, all of them would fill the memory.
+fn has_many_colours(picture: &Picture) -> bool {
+    let pixel = |at: usize| -> Vec<u32> { picture.channels.values().map(|all| all[at]).collect() };
+    let mut seen = BTreeSet::new();
+    (0..picture.width * picture.height).any(|at| seen.insert(pixel(at)) && seen.len() > 1000)
+}
+
+/// The same picture with a rectangle in it moved by one pixel to the right.
+fn with_a_tile_moved(picture: &Picture) -> Picture {
+    let mut moved = picture.clone();
+    let (x, y) = (picture.width / 4, picture.height / 4);
+    for samples in moved.channels.values_mut() {
+        for row in samples.chunks_mut(picture.width).skip(y).take(y) {
+            row[x..2 * x].rotate_right(1);
+        }
+    }
+    moved
+}
+
+#[track_caller]
+#[expect(clippy::print_stdout, reason = "a long run tells its figures")]
+fn the_still_in_tiles_is_povrays_own(
+    extension: &'static str,
+    options: &[&str],
+    settings: &[&str],
+    split: &[&str],
+) {
+    if !has_povray() {
+        return;
+    }
+    let (width, height) = still_size();
+    let size = [
+        format!("+W{width}"),
+        format!("+H{height}"),
+        "+MI4000".to_owned(),
+    ];
+    let options: Vec<&str> = size
+        .iter()
+        .map(String::as_str)
+        .chain(options.iter().copied())
+        .collect();
+    let begun = Instant::now();
+    let alone = Alone::render(&scene("still.pov"), extension, &options).picture("");
+    let alone_s = begun.elapsed().as_secs_f64();
+
+    let desk = Desk::new();
+    let size = [format!("width={width}"), format!("height={height}")];
+    let still = scene("still.pov");
+    let output = format!("out/still.{extension}");
+    let mut words = vec!["render", text(&still), "--local", "2", "-o", &output];
+    words.extend(["--format", "json"]);
+    let settings = size
+        .iter()
+        .map(String::as_str)
+        .chain(settings.iter().copied());
+    words.extend(settings.flat_map(|setting| ["--set", setting]));
+    words.extend(split);
+    let report = finish(desk.framewright(&words), LONG * 10)
+        .expect_code(0)
+        .json();
+    let stitched = Picture::read(&desk.work().join(&output));
+    println!(
+        "{width}x{height} {extension} {split:?}: {alone_s:.1} s alone, {} s in {} tiles on 2 slots",
+        report["makespan_s"], report["tasks"]["done"]
+    );
+
+    assert_eq!((stitched.width, stitched.height), (width, height));
+    assert_eq!(stitched.difference(&alone), None);
+    assert!(has_many_colours(&alone));
+    assert!(with_a_tile_moved(&stitched).difference(&alone).is_some());
+}
+
+#[test]
+fn a_still_in_tiles_equals_povrays_own() {
+    let split = ["--tiles", "5x4", "--overlap", "0"];
+    the_still_in_tiles_is_povrays_own("png", &["+FN16"], &["bits_per_color=16"], &split);
+}
+
+#[test]
+fn a_still_in_tiles_that_overlap_equals_povrays_own() {
+    let split = ["--tiles", "4x3", "--overlap", "16"];
+    the_still_in_tiles_is_povrays_own("exr", &[], &[], &split);
+}
+
+#[test]
+fn a_smoothed_still_is_cut_where_povray_allows_it() {
+    for (overlap, method) in [("0", "1"), ("16", "2")] {
+        let split = ["--tiles", "3x2", "--overlap", overlap];
+        let options = ["+A0.1".to_owned(), format!("+AM{method}")];
+        let method = format!("sampling_method={method}");
+        the_still_in_tiles_is_povrays_own(
+            "png",
+            &options.each_ref().map(String::as_str),
+            &["antialias=true", "antialias_threshold=0.1", &method],
+            &split,
+        );
+    }
+}
+
+#[test]
+fn what_would_not_be_equal_in_tiles_is_refused_with_the_reason() {
+    let desk = Desk::new();
+    desk.file(
+        "soft.pov",
+        "#version 3.7;\nlight_source { y*9 rgb 1 area_light x, y, 3, 3 }\nplane { y, -1 pigment { rgb 1 } }\n",
+    );
+    let reason = "shadows of area lights keep traces of what was rendered just before";
+    says(
+        &desk,
+        "soft.pov",
+        &["--tiles", "2x2"],
+        2,
+        &[reason, "hint: "],
+    );
+    assert!(!desk.work().join("out").exists());
 }
 
 // -- what is wrong is said --------------------------------------------------------------------------

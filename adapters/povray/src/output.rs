@@ -55,7 +55,12 @@ const MEANINGS: [(&str, Verdict, &str); 7] = [
     ),
 ];
 /// Messages that speak for themselves.
-const FAULTS: [&str; 3] = ["is not permitted", "Fatal error in", "Assertion `"];
+const FAULTS: [&str; 4] = [
+    "is not permitted",
+    "Cannot open backing file",
+    "Fatal error in",
+    "Assertion `",
+];
 
 /// Reads one run.
 pub struct Frames {

@@ -2,7 +2,7 @@
 
 mod bench;
 mod exact;
-
+mod guide;
 mod logs;
 mod reading;
 mod real;

@@ -1,5 +1,7 @@
 //! What is read from files: options, the text of scenes, and what they come to. No renderer is needed.
 
+use std::collections::BTreeSet;
+
 use framewright_plugin_api::data::{Effect, Scene, Shot, Tiling, Verdict};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -22,6 +24,19 @@ fn options(text: &str, section: &str) -> Options {
         (name == "a.ini").then(|| text.to_owned())
     });
     options
+}
+
+#[test]
+fn the_manifest_says_what_the_adapter_says() {
+    let manifest = include_str!("../../adapter.toml");
+    let found = crate::describe::description();
+    for (key, value) in [("id", &found.id), ("version", &found.version)] {
+        assert!(manifest.contains(&format!("{key} = \"{value}\"")), "{key}");
+    }
+    assert!(manifest.contains("extensions = [\"pov\", \"ini\"]"));
+    assert_eq!(found.extensions, ["pov", "ini"]);
+    let keys: BTreeSet<&str> = found.settings.iter().map(|one| one.key.as_str()).collect();
+    assert_eq!(keys.len(), found.settings.len());
 }
 
 #[test]
