@@ -93,6 +93,7 @@ fn memory_kb() -> u64 {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "figures are for who runs it")]
 fn broken_scenes_are_refused_or_read_and_nothing_else() {
     let count = std::env::var("FRAMEWRIGHT_MUTATIONS")
         .ok()
