@@ -103,12 +103,12 @@ fn bad_input_is_a_sentence_on_stderr_and_exit_2() {
             "--frames -1..-10: ",
         ),
         (
-            &["render", "shot.blend", "--tiles", "2x2"],
-            "is not possible yet",
+            &["render", "shot.blend", "--tiles", "2"],
+            "--tiles `2` is no number of tiles",
         ),
         (
-            &["render", "shot.blend", "--split", "layers"],
-            "is not possible yet",
+            &["render", "shot.blend", "--video", ""],
+            "the film is empty",
         ),
         (
             &["render", "shot.blend", "--hosts", "none.toml"],
