@@ -73,7 +73,7 @@ fn tiles_that_are_exact_at_a_margin_become_the_frame() {
 }
 
 const LAYERS: &str = "layers = [{ name = \"beauty\" }, \
-    { name = \"shadow/1\", after = [\"beauty\"], weight = 0.3 }]\n";
+    { name = \"shadow one\", after = [\"beauty\"], weight = 0.3 }]\n";
 
 #[test]
 fn layers_become_one_file_a_frame_whole_or_in_tiles() {
@@ -88,7 +88,10 @@ fn layers_become_one_file_a_frame_whole_or_in_tiles() {
     }
     // Another layer's channels are not the same.
     let picture = Picture::read(&shot.picture("whole", "exr", 1));
-    assert_ne!(picture.channels["beauty.R"], picture.channels["shadow/1.R"]);
+    assert_ne!(
+        picture.channels["beauty.R"],
+        picture.channels["shadow one.R"]
+    );
 }
 
 #[test]
@@ -102,7 +105,7 @@ fn layers_that_have_files_of_their_own_are_put_together_tile_by_tile_only() {
     let report = finish(command, LONG).expect_code(0).json();
     assert_eq!(report["assembled"]["total"], 4);
     shot.expect_equal("apart/beauty", "png", &reference);
-    let other = Picture::read(&shot.folder("apart").join("shadow_1/f.0001.png"));
+    let other = Picture::read(&shot.folder("apart").join("shadow one/f.0001.png"));
     assert!(other.difference(&reference[&1]).is_some());
 }
 

@@ -178,7 +178,7 @@ fn frames_that_povray_would_replace_by_others_are_refused() {
     }
     let desk = Desk::new();
     let shot = scene("shot.ini");
-    let beyond = "frame 14 is not in the shot, which is 1 to 12";
+    let beyond = "all:14: given up: the frame is not in the shot, which is 1 to 12";
     says(
         &desk,
         text(&shot),
@@ -186,7 +186,7 @@ fn frames_that_povray_would_replace_by_others_are_refused() {
         1,
         &[beyond, "final_frame"],
     );
-    let negative = "frame -2 cannot be rendered: POV-Ray counts frames from 0";
+    let negative = "all:-2: given up: POV-Ray counts frames from 0";
     says(&desk, text(&shot), &["-f=-3..-2"], 1, &[negative]);
     assert!(!desk.work().join("out/f.-002.png").exists());
     // Those that are in it are rendered all the same.

@@ -1,5 +1,7 @@
 //! A stub scene, what the stub renderer alone makes of it, and jobs of it.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -32,10 +34,6 @@ impl Shot {
     /// The same scene with other lines.
     pub fn rewrite(&self, frames: &str, lines: &str) {
         std::fs::write(&self.scene, text(frames, lines)).expect("our own file");
-    }
-
-    pub fn frames(&self) -> &[i32] {
-        &self.frames
     }
 
     /// What the renderer alone makes of it, by frame.

@@ -254,6 +254,8 @@ impl Inspection {
             "crand makes grain by chance, which is other grain each time"
         } else if has("jitter") {
             "jitter makes shadows by chance, which are others each time"
+        } else if has("area_light") {
+            "shadows of area lights keep traces of what was rendered just before, in single pixels"
         } else if has("subsurface") {
             "light below surfaces is sampled by chance, otherwise each time"
         } else if self.seen.writes {

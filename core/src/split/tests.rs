@@ -128,14 +128,7 @@ impl Shot {
     }
 
     fn choose(&self) -> Choice {
-        let choice = choose(&self.facts, GUESS_S, &mut |candidate| self.make(candidate));
-        let tried: Vec<String> = choice
-            .candidates
-            .iter()
-            .map(|(what, seconds)| format!("{what} {seconds:.1}"))
-            .collect();
-        println!("{} [{}]", choice.sentence, tried.join("; "));
-        choice
+        choose(&self.facts, GUESS_S, &mut |candidate| self.make(candidate))
     }
 }
 

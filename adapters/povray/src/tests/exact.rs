@@ -24,7 +24,7 @@ fn scene(settings: &str, light: &str, finish: &str, more: &str) -> String {
 /// How many pixels of a picture in four tiles differ from the picture in one go, and how many colours
 /// that has.
 fn differing(bench: &Bench, cut: (u32, u32)) -> (usize, usize) {
-    alone(bench, &["a.ini", "+FN16", "+Oalone.png"]);
+    alone(bench, &["a.ini", "+FN16", "+Oalone.png", "+WT1"]);
     let (width, _, pixel, whole) = pixels(&bench.path().join("alone.png"));
     let set = json!({"bits_per_color": "16"});
     let open = bench.open_render("a.ini", &set, (1, 1));
@@ -80,7 +80,7 @@ fn tiles_that_are_said_to_be_exact_are() {
     let plain = || scene("", "", "", "");
     let rest = scene(
         "",
-        "area_light x*2, y*2, 4, 4 adaptive 1",
+        "spotlight radius 30 falloff 40 point_at 0",
         "",
         "box { -3,3 pigment { rgbt 1 } hollow interior { media { scattering { 1, .1 } samples 6 } } }\n\
          fog { distance 8 rgb .6 turbulence .3 turb_depth .4 }",
@@ -105,7 +105,8 @@ fn tiles_that_are_said_to_be_exact_are() {
     }
 }
 
-/// If one of these were the same after all, tiles of it would be refused for nothing.
+/// If one of these were the same after all, tiles of it would be refused for nothing. Photons and area
+/// lights are not among them: those differ with the number of threads, in a few pixels, and not each time.
 #[test]
 fn tiles_that_are_said_not_to_be_exact_are_not() {
     if !has_povray() {
@@ -115,14 +116,6 @@ fn tiles_that_are_said_not_to_be_exact_are_not() {
         scene("radiosity { count 20 }", "", "", ""),
         scene("", "", "crand .2", ""),
         scene("", "area_light x*2, y*2, 4, 4 jitter", "", ""),
-        scene(
-            "photons { count 5000 }",
-            "photons { reflection on refraction on }",
-            "",
-            "light_source { <-4,6,-5> rgb <.3,.8,.7> photons { reflection on refraction on } }\n\
-             sphere { <1.2,0,-1.5>,.5 pigment { rgbt 1 } interior { ior 1.5 dispersion 1.1 } photons { target reflection on refraction on } }\n\
-             sphere { <-1.2,0,-1.5>,.6 pigment { rgbt 1 } finish { reflection .5 } interior { ior 1.3 } photons { target reflection on refraction on } }",
-        ),
     ] {
         let bench = bench("", &text);
         assert!(!bench.inspect("a.ini", &json!({})).tiles.exact, "{text}");
