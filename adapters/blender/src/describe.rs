@@ -17,7 +17,7 @@ pub fn description() -> Description {
             frame_lists: true,
             reports_frames: true,
             reads_scenes: true,
-            ..Abilities::default()
+            reduced: true,
         },
         outputs: vec![OutputFormat::png(), OutputFormat::exr()],
         settings: settings(),
