@@ -64,6 +64,14 @@ impl From<PrepareError> for Presentable {
                 Some(hint) => Self::usage(text).hint(hint),
                 None => Self::usage(text),
             },
+            PrepareError::Reel(error) => Self {
+                message: text,
+                hint: error.hint(),
+                exit: match error.is_of_this_machine() {
+                    true => Exit::NoHost,
+                    false => Exit::Usage,
+                },
+            },
             PrepareError::Package(error) => {
                 let hint = match error {
                     PackageError::Missing { .. } => "restore what is missing, or correct its path",

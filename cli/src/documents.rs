@@ -8,7 +8,7 @@
 
 use framewright_core::adapters::Candidate;
 use framewright_core::request::Split;
-use framewright_core::store::Status;
+use framewright_core::store::{PictureCounts, Status};
 use serde::Serialize;
 
 use crate::documents_simulate::CompareReport;
@@ -44,7 +44,27 @@ pub(crate) struct TaskCounts {
     pub(crate) skipped: u32,
 }
 
-/// A task that was given up.
+/// Pictures that are put together of several tasks' pictures, counted; none where each task's is
+/// one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct AssembledCounts {
+    pub(crate) total: u32,
+    pub(crate) done: u32,
+    pub(crate) failed: u32,
+}
+
+impl From<PictureCounts> for AssembledCounts {
+    fn from(counts: PictureCounts) -> Self {
+        Self {
+            total: counts.total,
+            done: counts.done,
+            failed: counts.failed,
+        }
+    }
+}
+
+/// A task that was given up; or a picture (`LAYER:FRAME`) that was not put together as it should be,
+/// a `film` or a `contact-sheet` that was not made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Failure {
     pub(crate) task: String,
@@ -89,9 +109,13 @@ pub(crate) struct RenderReport {
     pub(crate) predicted_makespan_s: Option<f64>,
     pub(crate) load_s: f64,
     pub(crate) render_s: f64,
+    /// Final pictures.
     pub(crate) outputs: Vec<String>,
     pub(crate) hosts: Vec<HostReport>,
     pub(crate) failures: Vec<Failure>,
+    pub(crate) assembled: AssembledCounts,
+    pub(crate) films: Vec<String>,
+    pub(crate) contact_sheets: Vec<String>,
 }
 
 /// A layer, as `plan` and `inspect` show it.
@@ -285,6 +309,7 @@ pub(crate) struct JobReport {
     pub(crate) tasks: TaskCounts,
     /// RFC 3339, UTC.
     pub(crate) started: jiff::Timestamp,
+    pub(crate) assembled: AssembledCounts,
 }
 
 /// `status JOB --format json`.

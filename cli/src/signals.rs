@@ -90,6 +90,39 @@ pub(crate) fn listen() -> Result<(Listener, Orders), Presentable> {
     ))
 }
 
+/// A flag that the first Ctrl-C, SIGTERM or SIGHUP sets, for work that looks at it; the second ends the
+/// program on the spot.
+pub(crate) fn flag() -> Result<(Arc<AtomicBool>, Terminated), Presentable> {
+    let cannot =
+        |error: std::io::Error| Presentable::fault(format!("cannot listen for signals: {error}"));
+    let stop = Arc::new(AtomicBool::new(false));
+    let terminated = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        use signal_hook::flag::{register, register_conditional_default};
+        // In this order: the first signal finds the flag not set yet.
+        register_conditional_default(signal, Arc::clone(&stop)).map_err(cannot)?;
+        register(signal, Arc::clone(&stop)).map_err(cannot)?;
+        if signal != SIGINT {
+            register(signal, Arc::clone(&terminated)).map_err(cannot)?;
+        }
+    }
+    Ok((stop, Terminated(terminated)))
+}
+
+/// Whether it was not Ctrl-C.
+pub(crate) struct Terminated(Arc<AtomicBool>);
+
+impl Terminated {
+    /// How a program that was interrupted ends.
+    pub(crate) fn exit(&self) -> Exit {
+        if self.0.load(Ordering::Relaxed) {
+            Exit::Terminated
+        } else {
+            Exit::Interrupted
+        }
+    }
+}
+
 /// What was heard so far.
 #[derive(Default)]
 struct Heard {

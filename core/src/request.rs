@@ -41,6 +41,15 @@ pub struct Request {
     pub output: Option<PathBuf>,
     /// The folder that relative defaults are taken from.
     pub working_folder: PathBuf,
+    /// Where a film of all frames goes: absolute, with `{layer}` where each layer has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<PathBuf>,
+    /// Where a contact sheet of all frames goes, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_sheet: Option<PathBuf>,
+    /// What EXRs go through to be seen there: a name, or an absolute path of a `.cube`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<String>,
     /// Whether files that this job did not write may be overwritten.
     pub overwrite: bool,
     /// Further files that staged hosts need: absolute paths, folders and patterns.

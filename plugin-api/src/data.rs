@@ -68,6 +68,9 @@ pub struct Abilities {
     /// The adapter reads scenes by itself: `inspect` is opened with an empty [`Open::program`] where
     /// the renderer is not installed, and is answered without a process.
     pub reads_scenes: bool,
+    /// Each task is a process of its own, which loads the scene anew: [`Costs::load_s`] is paid by
+    /// each of them, and is part of what a task is seen to take.
+    pub loads_per_task: bool,
 }
 
 /// How a renderer renders a part of a frame.
@@ -752,6 +755,10 @@ pub struct Tiling {
 pub struct LayerSplit {
     /// Whether merged layers equal the whole frame.
     pub exact: bool,
+    /// Whether each layer alone costs as much as all of them together, because the renderer makes them
+    /// with the same rays: then nobody is served by splitting who only wants it done sooner.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub repeats: bool,
     /// Why not, where not.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,

@@ -29,6 +29,7 @@ pub fn description() -> Description {
             reduced: true,
             // `.pov` and `.ini` are text.
             reads_scenes: true,
+            ..Abilities::default()
         },
         outputs: vec![OutputFormat::png(), OutputFormat::exr()],
         settings: settings(),

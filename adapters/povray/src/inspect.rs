@@ -248,10 +248,16 @@ impl Inspection {
         let region = ["start_column", "end_column", "start_row", "end_row"];
         let why = if has("radiosity") {
             "radiosity depends on which pixels are rendered, and in which order"
+        } else if has("photons") {
+            "photons differ with the number of threads, and some with the tile"
         } else if has("crand") {
             "crand makes grain by chance, which is other grain each time"
         } else if has("jitter") {
             "jitter makes shadows by chance, which are others each time"
+        } else if has("area_light") {
+            "shadows of area lights keep traces of what was rendered just before, in single pixels"
+        } else if has("subsurface") {
+            "light below surfaces is sampled by chance, otherwise each time"
         } else if self.seen.writes {
             "the scene writes files while it is parsed"
         } else if region.iter().any(|key| self.options.text(key).is_some()) {

@@ -23,15 +23,13 @@ pub fn refused(plan: &Plan, open: &Open, frame: i32) -> Option<Refusal> {
     let (first, last) = plan.shot(open.shot);
     if first < 0 || frame < 0 {
         // It would render frame 0 instead.
-        return Some(Refusal::unrenderable(format!(
-            "frame {frame} cannot be rendered: POV-Ray counts frames from 0"
-        )));
+        return Some(Refusal::unrenderable("POV-Ray counts frames from 0"));
     }
     if frame < first || frame > last {
         // It would render another frame, or this one with a clock that is not the shot's.
         return Some(Refusal::unrenderable(format!(
-            "frame {frame} is not in the shot, which is {first} to {last}; \
-             `--set final_frame=N` makes it longer, and its clock slower"
+            "the frame is not in the shot, which is {first} to {last}; `--set final_frame=N` makes it \
+             longer, and its clock slower"
         )));
     }
     None

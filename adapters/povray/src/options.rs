@@ -89,7 +89,9 @@ impl Options {
 
     /// `+W320`, `-A`.
     fn switch(&mut self, word: &str) {
-        let (sign, name) = word.split_at(1);
+        let Some(name) = word.strip_prefix(['+', '-']) else {
+            return;
+        };
         let begins = |short: &str| {
             name.get(..short.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(short))
@@ -112,7 +114,7 @@ impl Options {
             "antialias" | "cyclic_animation" | "output_alpha" | "jitter" | "field_render"
                 if is_number || value.is_empty() =>
             {
-                self.set(key, if sign == "+" { "on" } else { "off" });
+                self.set(key, if word.starts_with('+') { "on" } else { "off" });
             }
             // What is no number belongs to a longer switch: `+WT4` is no width.
             _ if is_number => self.set(key, value),

@@ -16,6 +16,47 @@ use crate::plan::Plan;
 const MESSAGE_MAX: usize = 600;
 const SIGKILL: i32 = 9;
 
+/// Messages that say how a run ends, as a class and in words. The first that fits counts.
+const MEANINGS: [(&str, Verdict, &str); 7] = [
+    (
+        "Out of memory",
+        Verdict::OutOfMemory,
+        "POV-Ray ran out of memory",
+    ),
+    (
+        "Invalid start column or row",
+        Verdict::Unrenderable,
+        "the tile is not within the picture",
+    ),
+    (
+        "Invalid end column or row",
+        Verdict::Unrenderable,
+        "the tile is not within the picture",
+    ),
+    (
+        "Failed to parse command-line option",
+        Verdict::Unrenderable,
+        "POV-Ray does not understand an option, of the .ini file or of `--set`",
+    ),
+    (
+        "Cannot access data in file",
+        Verdict::MachineFault,
+        "the picture could not be written, as when a disk is full",
+    ),
+    (
+        "Cannot create render state output file",
+        Verdict::MachineFault,
+        "nothing can be written where the picture shall go",
+    ),
+    (
+        "Frontend halted render",
+        Verdict::MachineFault,
+        "POV-Ray was told from outside to stop",
+    ),
+];
+/// Messages that speak for themselves.
+const FAULTS: [&str; 3] = ["is not permitted", "Fatal error in", "Assertion `"];
+
 /// Reads one run.
 pub struct Frames {
     /// Task and file of each frame that the run renders, in order.
@@ -82,28 +123,19 @@ impl Frames {
             return;
         }
         let not_found = self.not_found.take();
-        let has = |part: &str| message.contains(part);
-        if has("Out of memory") {
-            said.blame(Verdict::OutOfMemory, "POV-Ray ran out of memory");
-        } else if has("Cannot find file '") {
+        if message.contains("Cannot find file '") {
+            // What the message after this one is about.
             self.not_found = Some(message);
         } else if let Some(told) = not_found {
             self.missing(&told, said);
+        } else if let Some((_, verdict, why)) =
+            MEANINGS.iter().find(|(part, ..)| message.contains(part))
+        {
+            said.blame(*verdict, *why);
         } else if let Some((place, error)) = message.split_once("Parse Error: ") {
             // `File 'a.pov' line 3: Parse Error: …`; what is wrong with a scene is wrong everywhere.
             said.blame(Verdict::Unrenderable, format!("{place}{error}"));
-        } else if has("Invalid start column or row") || has("Invalid end column or row") {
-            said.blame(Verdict::Unrenderable, "the tile is not within the picture");
-        } else if has("Failed to parse command-line option") {
-            let why = "POV-Ray does not understand an option, of the .ini file or of `--set`";
-            said.blame(Verdict::Unrenderable, why);
-        } else if has("Cannot access data in file") {
-            let why = "the picture could not be written, as when a disk is full";
-            said.blame(Verdict::MachineFault, why);
-        } else if has("Cannot create render state output file") {
-            let why = "nothing can be written where the picture shall go";
-            said.blame(Verdict::MachineFault, why);
-        } else if has("is not permitted") || has("Fatal error in") || has("Render cancelled") {
+        } else if FAULTS.iter().any(|part| message.contains(part)) {
             said.blame(Verdict::MachineFault, message);
         }
     }

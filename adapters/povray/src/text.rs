@@ -31,7 +31,14 @@ pub struct Seen {
 }
 
 /// Words that decide whether tiles are exact.
-const NOTED: [&str; 4] = ["crand", "jitter", "radiosity", "subsurface"];
+const NOTED: [&str; 6] = [
+    "area_light",
+    "crand",
+    "jitter",
+    "photons",
+    "radiosity",
+    "subsurface",
+];
 /// Words after which an image's name comes.
 const IMAGES: [&str; 14] = [
     "bmp", "exr", "gif", "hdr", "iff", "jpeg", "pgm", "png", "pot", "ppm", "sys", "tga", "tiff",

@@ -125,7 +125,14 @@ impl Renderer {
             return desk.report(Report::Done(task));
         }
         let bytes = task.needs.iter().try_for_each(|path| look_at(path));
-        let bytes = bytes.and_then(|()| self.picture(task, layer, part));
+        let bytes = bytes.and_then(|()| match fault {
+            Some(FaultKind::WrongPixels) => {
+                let mut other = task.clone();
+                other.frame = other.frame.wrapping_add(1);
+                self.picture(&other, layer, part)
+            }
+            _ => self.picture(task, layer, part),
+        });
         self.pass(task, begin, cost, 1.0, desk)?;
         let written = bytes.and_then(|bytes| match fault {
             Some(FaultKind::NoOutput) => Ok(()),
@@ -246,7 +253,10 @@ impl Renderer {
                 desk.complain(&format!("Error: frame {} cannot go on", task.frame))?;
                 Err(Leave(fault::EXIT_CODE))
             }
-            FaultKind::CorruptOutput | FaultKind::NoOutput | FaultKind::Slow => Ok(()),
+            FaultKind::CorruptOutput
+            | FaultKind::NoOutput
+            | FaultKind::WrongPixels
+            | FaultKind::Slow => Ok(()),
         }
     }
 

@@ -154,6 +154,8 @@ pub struct Fault {
     pub hosts: Vec<String>,
     /// How often before it works; absent = always.
     pub times: Option<u32>,
+    /// Only where this pixel is rendered.
+    pub at: Option<[u32; 2]>,
 }
 
 /// What goes wrong; what each looks like from outside is in [`super::fault`].
@@ -170,6 +172,8 @@ pub enum FaultKind {
     CorruptOutput,
     /// No picture, but reported as written.
     NoOutput,
+    /// Another frame's picture.
+    WrongPixels,
     /// Ten times the cost.
     Slow,
     /// No licence.

@@ -8,9 +8,11 @@
 //! Refuses holes unless told what to do with them, and pictures that are not alike. Odd sides get
 //! their last line twice where the codec takes even ones only.
 //!
-//! Invariant: the film has its name only when ffmpeg has ended well; ffmpeg is gone when this returns.
+//! Invariant: the film has its name only when ffmpeg has ended well and every frame is in it; ffmpeg is
+//! gone when this returns.
 
 mod arguments;
+mod check;
 mod feed;
 mod program;
 mod rate;
@@ -35,6 +37,47 @@ pub enum Codec {
     ProRes422,
     /// ProRes 4444, with alpha.
     ProRes4444,
+}
+
+impl Codec {
+    /// What a film of this name is: `.mp4` and `.mkv` are H.264, `.mov` is ProRes, with alpha where
+    /// that is wanted. `None` for other names.
+    #[must_use]
+    pub fn of_name(path: &Path, alpha: bool) -> Option<Self> {
+        match (Container::of_name(path)?, alpha) {
+            (Container::QuickTime, true) => Some(Self::ProRes4444),
+            (Container::QuickTime, false) => Some(Self::ProRes422),
+            (Container::Mp4 | Container::Matroska, _) => Some(Self::H264),
+        }
+    }
+}
+
+/// What holds the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Container {
+    Mp4,
+    QuickTime,
+    Matroska,
+}
+
+impl Container {
+    fn of_name(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        match extension.as_str() {
+            "mp4" => Some(Self::Mp4),
+            "mov" => Some(Self::QuickTime),
+            "mkv" => Some(Self::Matroska),
+            _ => None,
+        }
+    }
+
+    /// For other names: what the codec is at home in.
+    fn of_codec(codec: Codec) -> Self {
+        match codec {
+            Codec::H264 => Self::Mp4,
+            Codec::ProRes422 | Codec::ProRes4444 => Self::QuickTime,
+        }
+    }
 }
 
 /// What becomes of frames without a picture.
@@ -194,11 +237,23 @@ pub fn encode(
     let alike = check_alike(film.cells)?.ok_or(FilmError::Nothing)?;
     let size = arguments::padded(film.codec, &alike)?;
     let unfinished = Unfinished::begin(output)?;
-    let arguments = arguments::of(film, size, unfinished.path());
+    let container =
+        Container::of_name(&output.path).unwrap_or_else(|| Container::of_codec(film.codec));
+    let arguments = arguments::of(film, container, size, unfinished.path());
     let plan = feed::plan(film);
     let mut ffmpeg = program::Ffmpeg::start(film.program, &arguments)?;
     let fed = feed::feed(film, &plan, size, &mut ffmpeg, cancel, progress);
-    ffmpeg.end(fed, cancel)?;
+    let said = ffmpeg.end(fed, cancel)?;
+    let whole = match container {
+        Container::Mp4 | Container::QuickTime => check::check(unfinished.file(), plan.len() as u64),
+        // Not looked into, so any complaint of ffmpeg counts.
+        Container::Matroska if said.is_empty() => Ok(()),
+        Container::Matroska => Err("as it says".to_owned()),
+    };
+    whole.map_err(|why| FilmError::Failed {
+        how: format!("left a film that is not whole, {why}"),
+        said,
+    })?;
     Ok(Made {
         frames: plan.len() as u64,
         width: size.0,

@@ -40,6 +40,7 @@ mod live;
 mod progress;
 mod queue;
 mod ready;
+mod reopen;
 mod share;
 mod silence;
 mod sizes;
@@ -116,6 +117,11 @@ pub struct Farm {
     ends: Option<Ends>,
     /// Where tasks failed that are not final yet.
     trouble: BTreeMap<TaskId, Trouble>,
+    /// Tasks that are to be rendered once more, and were not committed since; what segments from
+    /// there on make of them counts.
+    reopened: BTreeMap<TaskId, SegmentId>,
+    /// How many frames are being put together.
+    assembling: u32,
     /// Why tasks were given up.
     lost: BTreeMap<TaskId, GiveUpReason>,
     /// When to look whether a running segment has been silent for too long.
@@ -221,6 +227,8 @@ impl Farm {
             copied: BTreeSet::new(),
             ends: None,
             trouble: BTreeMap::new(),
+            reopened: BTreeMap::new(),
+            assembling: 0,
             lost: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             first_deadline: None,
@@ -291,7 +299,7 @@ impl Farm {
     /// Takes what happened. Time never goes back: an earlier `now` counts as the latest one.
     pub fn handle(&mut self, now: Time, event: &Event) {
         self.now = self.now.max(now);
-        if let Mode::Finished { .. } = self.mode {
+        if self.is_over() && !self.hears_after_the_end(event) {
             if let Event::Rendered { segment, task, .. } = *event {
                 self.actions.push(Action::Discard { segment, task });
             }
@@ -318,6 +326,9 @@ impl Farm {
                 task,
                 disk_full,
             } => self.commit_failed(segment, task, disk_full),
+            Event::Reopened { task } => self.reopen(task),
+            Event::AssemblyBegun => self.assemble(true),
+            Event::AssemblyOver => self.assemble(false),
             Event::TaskFailed {
                 segment,
                 task,
@@ -329,7 +340,15 @@ impl Farm {
             Event::Cancel => self.cancel(),
             Event::Tick => {}
         }
-        self.expire();
+        if self.is_over() {
+            self.hush();
+        } else {
+            self.expire();
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.mode, Mode::Finished { .. })
     }
 
     /// What to do, in this order. Empty until something is handled again.
@@ -378,7 +397,7 @@ impl Farm {
     /// in the past, which means at once.
     #[must_use]
     pub fn next_alarm(&self) -> Option<Time> {
-        if let Mode::Finished { .. } = self.mode {
+        if self.is_over() {
             return None;
         }
         let deadline = self.first_deadline;
@@ -454,10 +473,10 @@ impl Farm {
     }
 
     fn finish(&mut self) {
-        let all_final =
-            self.count(Phase::Committed) + self.count(Phase::GivenUp) == self.job.task_count();
+        let all_final = self.is_through();
         let outcome = match self.mode {
             Mode::Finished { .. } => return,
+            Mode::Running | Mode::Draining { .. } if self.assembling > 0 => return,
             _ if all_final && self.count(Phase::GivenUp) == 0 => Outcome::Done,
             _ if all_final => Outcome::Failed,
             Mode::Running => return,
@@ -497,6 +516,9 @@ impl Farm {
 
     /// Puts a task where it waits for a slot.
     fn enqueue(&mut self, task: TaskId) {
+        if self.stands_back(task) {
+            return;
+        }
         self.set_phase(task, Phase::Ready);
         let units = self.units(task);
         let layer = &mut self.layers[self.job.layer_of(task).index()];

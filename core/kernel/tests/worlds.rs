@@ -245,7 +245,7 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
     let worlds = worlds.unwrap_or(if seed.is_some() { 1 } else { WORLDS });
     let mut outcomes = [0_u32; 5];
     let mut policies = Vec::new();
-    let (mut copies, mut cuts) = (0, 0);
+    let (mut copies, mut cuts, mut reopened) = (0, 0, 0);
     // Closings, silences, joins, leaves.
     let mut unrest = [0_u32; 4];
     for seed in first..first + worlds {
@@ -255,6 +255,7 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
         outcomes[trace.outcome as usize] += 1;
         copies += trace.copies;
         cuts += trace.cuts;
+        reopened += trace.reopened;
         let came = [trace.closings, trace.silences, trace.joins, trace.leaves];
         for (sum, count) in unrest.iter_mut().zip(came) {
             *sum += count;
@@ -267,7 +268,7 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
     // Past the test program's capture: the log of an ordinary run has them, too.
     let told = format!(
         "worlds {first} to {}: {outcomes:?}, {cuts} cuts, {copies} copies, {} closings, \
-         {} silences, {} joins, {} leaves\n",
+         {} silences, {} joins, {} leaves, {reopened} opened again\n",
         first + worlds - 1,
         unrest[0],
         unrest[1],
@@ -284,6 +285,7 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
     assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
     assert_eq!(policies.len(), 7, "every policy is drawn");
     assert!(cuts > 0 && copies > 0, "{cuts} cuts, {copies} copies");
+    assert!(reopened > 0);
     assert!(unrest.iter().all(|count| *count > 0), "{unrest:?}");
 }
 

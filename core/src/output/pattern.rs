@@ -254,7 +254,7 @@ impl OutputPattern {
 }
 
 /// The format whose files hold several layers: what is rendered apart is put together in it.
-const MERGED: &str = "exr";
+pub(crate) const MERGED: &str = "exr";
 
 fn holds_layers(format: &OutputFormat) -> bool {
     format.id == MERGED
@@ -284,6 +284,12 @@ fn literal(stem: &OsStr) -> String {
         .to_string_lossy()
         .replace(['#', '{', '}', '/', '\u{fffd}'], "_");
     as_file_name(if text.is_empty() { "scene" } else { &text })
+}
+
+/// What stands for `{layer}` in the name of a file; an empty layer is the scene as a whole.
+#[must_use]
+pub fn layer_in_name(layer: &str) -> String {
+    as_file_name(if layer.is_empty() { WHOLE } else { layer })
 }
 
 /// A layer's name as (a part of) a file's.
@@ -342,12 +348,11 @@ fn pieces(tail: &str) -> Result<Vec<Piece>, OutputError> {
 }
 
 fn fill(pieces: &[Piece], layer: &str, frame: i32) -> String {
-    let layer = if layer.is_empty() { WHOLE } else { layer };
     let mut path = String::new();
     for piece in pieces {
         match piece {
             Piece::Text(text) => path.push_str(text),
-            Piece::Layer => path.push_str(&as_file_name(layer)),
+            Piece::Layer => path.push_str(&layer_in_name(layer)),
             Piece::Frame { digits } => {
                 // The sign stands before the digits and is none of them.
                 let sign = if frame < 0 { "-" } else { "" };

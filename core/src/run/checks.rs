@@ -271,8 +271,13 @@ impl Controller<'_> {
             took,
             written,
         } = complete;
-        let file = written.map(|(_, picture)| CommittedFile {
-            path: self.job.final_path(task).display().to_string(),
+        let to = written.is_some().then(|| self.job.final_path(task));
+        if let Some(folder) = to.as_ref().and_then(|to| to.parent()) {
+            // That of a piece is new; what cannot be made is told by whoever renames into it.
+            let _ = std::fs::create_dir_all(folder);
+        }
+        let file = written.zip(to).map(|((_, picture), to)| CommittedFile {
+            path: to.display().to_string(),
             from,
             bytes: picture.bytes,
             hash: picture.hash,
@@ -353,7 +358,11 @@ impl Controller<'_> {
                     self.committed(token);
                 }
             }
-            Done::Committed { token } => self.committed(token),
+            Done::Committed { token } => {
+                if !self.is_recorded(token) {
+                    self.committed(token);
+                }
+            }
             Done::CommitFailed {
                 token,
                 why,
@@ -363,7 +372,9 @@ impl Controller<'_> {
                 if disk_full {
                     self.on_disk_full();
                 }
-                self.commit_failed(token, why, disk_full);
+                if !self.is_not_recorded(token, &why, disk_full) {
+                    self.commit_failed(token, why, disk_full);
+                }
             }
             Done::Broken { why, .. } => self.give_up_job(RunError::Journal { why }),
         }
@@ -383,6 +394,7 @@ impl Controller<'_> {
         }
         self.publish(&stamped);
         self.tell(&FarmEvent::Committed { segment, task });
+        self.piece_came(task);
     }
 
     fn commit_failed(&mut self, token: Token, why: String, disk_full: bool) {

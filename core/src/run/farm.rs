@@ -23,7 +23,7 @@ use crate::store::JobState;
 
 /// Cost of a frame of which nothing is known. It only has to be a cost: the first frames correct
 /// it, and equal guesses for all frames share them out evenly.
-const FRAME_GUESS_S: f64 = 10.0;
+pub(super) const FRAME_GUESS_S: f64 = 10.0;
 /// Different tags that a job may need.
 const TAGS_MAX: usize = 64;
 
@@ -105,9 +105,9 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
             let facts = prepared.tasks.facts(task);
             let layer = LayerId(u16::try_from(facts.layer_index).unwrap_or(u16::MAX));
             let mut spec = TaskSpec::new(layer, Frame(facts.frame));
-            if let Some(tile) = facts.tile {
+            if facts.tile.is_some() {
                 spec.tile = Some(tile_id(facts.tile_index));
-                spec.share = Some(tile.at.pixels() as f64 / area as f64);
+                spec.share = Some(facts.part_of(area));
                 spec.last = is_tail;
             }
             spec.cost = remembered.and_then(|known| known.task_cost(&facts, call, area));
@@ -257,6 +257,11 @@ fn takes_lists(can: &Abilities, scene: &Scene) -> bool {
     can.frame_lists && (!scene.reloaded || scene.frame_lists)
 }
 
+/// Whether anybody knows a cost.
+pub(super) fn is_known(cost: Cost) -> bool {
+    cost.basis != Basis::Unknown
+}
+
 /// A tile's number within its frame, which a grid's limit keeps below the kernel's.
 fn tile_id(index: usize) -> TileId {
     TileId(u16::try_from(index).unwrap_or(u16::MAX))
@@ -267,10 +272,14 @@ pub(super) fn scene_area(scene: &Scene) -> u64 {
     u64::from(scene.width.max(1)) * u64::from(scene.height.max(1))
 }
 
-/// How much of a frame with all that the scene uses the layers are that are rendered.
+/// How much of a frame with all that the scene uses the layers are that are rendered: so many frames
+/// where each layer alone costs one.
 fn part_rendered(prepared: &Prepared) -> f64 {
     if prepared.layers.is_empty() {
         return 1.0;
+    }
+    if prepared.inspection.scene.layer_split.repeats {
+        return prepared.layers.len() as f64;
     }
     let weight = |layer: &data::Layer| layer.weight.max(0.0);
     let known = &prepared.inspection.scene.layers;
@@ -282,8 +291,16 @@ fn part_rendered(prepared: &Prepared) -> f64 {
     }
 }
 
+/// What a segment pays once, and what each call pays.
+fn paid(can: &Abilities, load: Span, call: Span) -> (Span, Span) {
+    match can.loads_per_task {
+        true => (Span::ZERO, call + load),
+        false => (load, call),
+    }
+}
+
 /// What a scene costs: what was measured before what is declared, and a guess for what nobody
-/// knows.
+/// knows. Where each task loads the scene, that is no cost of a segment, but of every call.
 pub(super) fn costs(prepared: &Prepared) -> Costs {
     let scene = &prepared.inspection.scene;
     let remembered = prepared.remembered.as_ref();
@@ -293,9 +310,12 @@ pub(super) fn costs(prepared: &Prepared) -> Costs {
     };
     let measured = remembered.and_then(|known| known.load_s);
     let load = measured.map(Span::from_secs_f64);
+    let load = load.unwrap_or_else(|| known(scene.costs.load_s, 0.0));
+    let call = known(scene.costs.call_s, 0.0);
+    let (load, call) = paid(&prepared.inspection.description.can, load, call);
     Costs {
-        load: load.unwrap_or_else(|| known(scene.costs.load_s, 0.0)),
-        call: known(scene.costs.call_s, 0.0),
+        load,
+        call,
         frame: Span::from_secs_f64(
             known(scene.costs.frame_s, FRAME_GUESS_S).as_secs_f64() * part_rendered(prepared),
         ),
@@ -370,6 +390,20 @@ impl Tags {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_each_task_loads_is_paid_at_each_call() {
+        let (load, call) = (Span::from_secs(30), Span::from_secs(2));
+        let can = |loads_per_task| Abilities {
+            loads_per_task,
+            ..Abilities::default()
+        };
+        assert_eq!(paid(&can(false), load, call), (load, call));
+        assert_eq!(
+            paid(&can(true), load, call),
+            (Span::ZERO, Span::from_secs(32))
+        );
+    }
 
     #[test]
     fn lists_are_for_those_who_promise_them() {

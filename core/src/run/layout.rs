@@ -279,6 +279,18 @@ pub(super) fn stand_on_each_other(scene: &Scene, wanted: &[String]) -> Result<()
     Ok(())
 }
 
+/// Overlap beyond what makes tiles exact.
+const COMPARED: u32 = 2;
+
+/// By how many pixels tiles overlap.
+pub(super) fn overlap(request: &Request, scene: &Scene) -> u32 {
+    request.overlap.unwrap_or(match scene.tiles.margin {
+        0 => 0,
+        // Neighbours share a few pixels that both have as they are, by which they are compared.
+        margin => margin + COMPARED,
+    })
+}
+
 /// Tiles of every frame, so many and with the asked-for overlap, or with that which makes them exact.
 pub(super) fn tiling(
     request: &Request,
@@ -286,7 +298,7 @@ pub(super) fn tiling(
     columns: u32,
     rows: u32,
 ) -> Result<Tiling, SplitError> {
-    let overlap = request.overlap.unwrap_or(scene.tiles.margin);
+    let overlap = overlap(request, scene);
     let tiles = grid(
         scene.width,
         scene.height,

@@ -56,7 +56,7 @@ impl Controller<'_> {
         speeds: &[f64],
     ) -> Vec<TaskCost<'a>> {
         let tasks = self.job.tasks();
-        let area = scene_area(&self.job.prepared.inspection.scene) as f64;
+        let area = scene_area(&self.job.prepared.inspection.scene);
         let call_s = costs(&self.job.prepared).call.as_secs_f64();
         let frame = |task: TaskId| {
             let facts = tasks.facts(task);
@@ -75,12 +75,12 @@ impl Controller<'_> {
                     if tasks.of_frame(layer, frame).count() != pieces.len() {
                         return None;
                     }
-                    let tiles = pieces
+                    let parts = pieces
                         .iter()
-                        .filter_map(|(task, _)| tasks.facts(*task).tile);
-                    let drawn: f64 = tiles.map(|tile| tile.at.pixels() as f64).sum();
+                        .map(|(task, _)| tasks.facts(*task).part_of(area));
+                    let drawn: f64 = parts.sum();
                     let costs = pieces.iter().map(|(_, measured)| cost_s(measured) - call_s);
-                    call_s + costs.sum::<f64>().max(0.0) * area / drawn
+                    call_s + costs.sum::<f64>().max(0.0) / drawn
                 };
                 Some(TaskCost {
                     layer: facts.layer,

@@ -6,13 +6,16 @@
 //! does not.
 
 mod activity;
+mod assembly;
 mod checks;
 mod closed;
 mod compare;
 mod controller;
+mod decide;
 mod effects;
 mod explain;
 pub(crate) mod farm;
+mod glance;
 mod ground;
 mod hosts;
 pub mod hours;
@@ -47,6 +50,7 @@ use framewright_kernel::ids::HostId;
 use thiserror::Error;
 
 pub use activity::{ActivityError, Concluded, Question, inspect, probe};
+pub use assembly::reels::{Reel, ReelError};
 pub use compare::{CompareHosts, Comparison, compare};
 pub use layout::SplitError;
 pub use plan::{Plan, PlanError, PlannedSegment, Predicted, plan};
@@ -96,6 +100,8 @@ pub struct RunEnd {
     pub state: JobEnd,
     /// What is known of it.
     pub job_state: JobState,
+    /// Final pictures that are there, in the order of their tasks; pieces are none.
+    pub outputs: Vec<String>,
     /// Speed of each host as learned, by name.
     pub speeds: BTreeMap<String, f64>,
     /// The same as declared.

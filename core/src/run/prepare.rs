@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use super::Surroundings;
 use super::activity::{self, ActivityError, Concluded, Question};
+use super::assembly::reels::{self, Reel, ReelError};
 use super::layout::{self, SplitError, Tiles, Wish};
 use super::remembered::{Remembered, remember};
 use super::tasks::TaskList;
@@ -86,6 +87,9 @@ pub enum PrepareError {
     /// What staged hosts would need cannot be gathered.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// A film or a contact sheet could not be made in the end.
+    #[error(transparent)]
+    Reel(#[from] ReelError),
     /// The output pattern is wrong, or files are in the way.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -137,6 +141,8 @@ pub struct Prepared {
     pub output: Option<OutputPattern>,
     /// Picture format: an `OutputFormat::id`.
     pub format: String,
+    /// Films and contact sheets, made at the end.
+    pub reels: Vec<Reel>,
     /// First and last frame.
     pub shot: Shot,
     /// What people should know.
@@ -249,7 +255,7 @@ const THIS_MACHINE: &str = "this machine";
 /// Who may look into the scene, best first: this machine, where the file is and no connection is
 /// needed, whether it renders or not; then hosts that see the same files. Staged hosts have the
 /// scene only once it is known what belongs to it.
-fn who_looks(hosts: &[HostEntry]) -> Vec<HostEntry> {
+pub(super) fn who_looks(hosts: &[HostEntry]) -> Vec<HostEntry> {
     let is_here = |host: &&HostEntry| host.link == LinkKind::Local;
     let mut lookers: Vec<HostEntry> = hosts.iter().filter(is_here).cloned().collect();
     let is_command = |host: &HostEntry| matches!(host.link, LinkKind::Command(_));
@@ -291,7 +297,7 @@ fn formats(description: &Description) -> Vec<&OutputFormat> {
 
 /// Where pictures go. Before the frames are known, whether the pattern tells them apart is not
 /// checked.
-fn pattern(
+pub(super) fn pattern(
     request: &Request,
     description: &Description,
     frames: Option<&FrameSet>,
@@ -316,16 +322,24 @@ pub async fn prepare(
 ) -> Result<Prepared, PrepareError> {
     know_own_memory(&mut request.hosts);
     // What is wrong with the words alone is said before a renderer is started.
+    reels::check_words(&request)?;
     let typed_frames = request.frames.as_deref().map(frames).transpose()?;
     let inspection = inspect_scene(around, &request).await?;
     let mut prepared = settle(request, inspection, typed_frames)?;
     remember(around, &mut prepared);
-    if prepared.decide()? {
+    let glance = prepared.glance(around).await?;
+    if prepared.decide(glance.as_ref())? {
         // By what is known of its layers, which are others now.
         prepared.remembered = None;
         remember(around, &mut prepared);
     }
     limit_load_share(&mut prepared);
+    prepared.reels = reels::settle(
+        &prepared.request,
+        prepared.output.as_ref(),
+        &prepared.layers,
+        prepared.frames.count(),
+    )?;
     Ok(prepared)
 }
 
@@ -380,19 +394,13 @@ fn settle(
         tasks,
         output,
         format,
+        reels: Vec::new(),
         shot,
         warnings,
         inspection,
         remembered: None,
         leaves_history: false,
     })
-}
-
-impl Prepared {
-    /// Decides what the user left open of how the job is split. Says whether that changed its tasks.
-    fn decide(&mut self) -> Result<bool, PrepareError> {
-        Ok(false)
-    }
 }
 
 /// Takes slots away that would spend more time on loading than the user wants, by what is known of

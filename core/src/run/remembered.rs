@@ -105,12 +105,11 @@ impl Remembered {
     /// beyond a call.
     pub(super) fn task_cost(&self, facts: &TaskFacts<'_>, call: Span, area: u64) -> Option<Span> {
         let frame = self.cost(facts.layer_index, facts.frame_index)?;
-        let Some(tile) = facts.tile else {
+        if facts.tile.is_none() {
             return Some(frame);
-        };
-        let part = tile.at.pixels() as f64 / area as f64;
+        }
         let shared = (frame.as_secs_f64() - call.as_secs_f64()).max(0.0);
-        Some(call + Span::from_secs_f64(shared * part))
+        Some(call + Span::from_secs_f64(shared * facts.part_of(area)))
     }
 
     pub(super) fn host(&self, index: usize) -> RememberedHost {

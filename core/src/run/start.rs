@@ -9,9 +9,11 @@ use jiff::Timestamp;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+use super::assembly::reels;
 use super::controller::{Controller, Opened};
 use super::farm;
 use super::job::Job;
+use super::pieces::merges_layers;
 use super::plan::predicted_makespan;
 use super::prepare::{Inspection, PrepareError, Prepared, check_renderer, load_adapter};
 use super::remembered::remember;
@@ -90,16 +92,10 @@ pub async fn render(
     check_renderer(&prepared)?;
     versions::check_here(around, &prepared).await?;
     let store = Store::at(&around.state_dir);
+    reels::make_folders(&prepared.reels).map_err(PrepareError::from)?;
     if let Some(output) = &prepared.output {
         output.make_folders(&prepared.layers)?;
-        let paths: Vec<PathBuf> = prepared
-            .tasks
-            .ids()
-            .map(|task| {
-                let facts = prepared.tasks.facts(task);
-                output.path(facts.layer, facts.frame)
-            })
-            .collect();
+        let paths = names_wanted(output, &prepared);
         let paths = paths.iter().map(PathBuf::as_path);
         OutputPattern::check_free(paths, &BTreeSet::new(), replace(&prepared.request))?;
     }
@@ -156,6 +152,23 @@ pub async fn render(
     start(around, job, Vec::new(), stops, sink).await
 }
 
+/// Every name that a file of the job gets in the end.
+fn names_wanted(output: &OutputPattern, prepared: &Prepared) -> Vec<PathBuf> {
+    let tasks = &prepared.tasks;
+    // Several layers in one file have one name a frame, whatever the layer.
+    let merged = merges_layers(output, &prepared.layers);
+    let layers: Vec<&str> = tasks
+        .layers()
+        .take(if merged { 1 } else { usize::MAX })
+        .collect();
+    let frames = tasks.frames();
+    let pictures = layers
+        .iter()
+        .flat_map(|layer| frames.iter().map(|frame| output.path(layer, *frame)));
+    let reels = prepared.reels.iter().map(|reel| reel.path.clone());
+    pictures.chain(reels).collect()
+}
+
 /// Takes up a job that was interrupted.
 pub async fn resume(
     around: &Surroundings,
@@ -188,6 +201,7 @@ pub async fn resume(
     let mut prepared = prepare_again(around, folder.id().as_str(), plan).await?;
     remember(around, &mut prepared);
     warnings.append(&mut prepared.warnings);
+    reels::make_folders(&prepared.reels).map_err(PrepareError::from)?;
     if let Some(output) = &prepared.output {
         output.make_folders(&prepared.layers)?;
     }
@@ -209,7 +223,7 @@ pub async fn resume(
     };
     // Attempts that nobody waits for any more.
     let _ = std::fs::remove_dir_all(&job.scratch);
-    let lost = survey.lost.into_iter().map(|lost| lost.event).collect();
+    let lost = survey.events().cloned().collect();
     start(around, job, lost, stops, sink).await
 }
 
@@ -315,7 +329,9 @@ async fn prepare_again(
         .to_str()
         .ok_or_else(|| broken("its scene's path is not UTF-8".to_owned()))?
         .to_owned();
+    let reels = reels::settle(&request, output.as_ref(), &settled.layers, frames.count());
     Ok(Prepared {
+        reels: reels.map_err(PrepareError::from)?,
         tasks: TaskList::tiled(&settled.layers, &frames, tiling),
         why: String::new(),
         shot: Shot {

@@ -45,6 +45,19 @@ pub struct TaskFacts<'a> {
     pub tile: Option<&'a Tile>,
     /// Which tile of the frame that is, from 0.
     pub tile_index: usize,
+    /// What part of the frame's time it takes, where that was measured.
+    pub share: Option<f64>,
+}
+
+impl TaskFacts<'_> {
+    /// What part of the time it takes that a frame of so many pixels takes: as measured, or as much
+    /// as of its area, overlap included.
+    pub(super) fn part_of(&self, pixels: u64) -> f64 {
+        self.share.unwrap_or_else(|| match self.tile {
+            Some(tile) => tile.at.pixels() as f64 / pixels as f64,
+            None => 1.0,
+        })
+    }
 }
 
 impl TaskList {
@@ -142,6 +155,7 @@ impl TaskList {
             frame_index,
             tile: tiling.map(|tiling| &tiling.tiles()[tile_index]),
             tile_index,
+            share: tiling.and_then(|tiling| tiling.share(tile_index)),
         }
     }
 

@@ -16,7 +16,7 @@ pub const TILES_MAX: u64 = 65_535;
 
 /// Rows of a block in the files that renderers write (EXR's ZIP). Tiles that end where blocks end are
 /// put together without unpacking them.
-const BLOCK_ROWS: u32 = 16;
+pub(super) const BLOCK_ROWS: u32 = 16;
 
 /// A rectangle of the picture, in pixels from its top left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -159,14 +159,14 @@ pub fn grid(
             count,
         });
     }
-    let across = equal_widths(width, columns, align);
-    let down = equal_heights(height, rows, align);
     let frame = Frame {
         width,
         height,
         overlap,
         align,
     };
+    let across = equal_widths(width, columns, align);
+    let down = equal_heights(height, rows, align);
     let mut tiles = Vec::with_capacity(count as usize);
     for (row, y) in down.windows(2).enumerate() {
         for (column, x) in across.windows(2).enumerate() {

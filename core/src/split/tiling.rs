@@ -13,10 +13,12 @@ pub struct Tiling {
     frames: Option<FrameSet>,
     /// Layers whose frames stay whole.
     whole: Vec<String>,
+    /// What part of a frame's time each tile takes; empty = as much as of its area.
+    shares: Vec<f64>,
 }
 
 /// A tiling as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StoredTiling {
     /// Tiles, row by row.
     pub tiles: Vec<Tile>,
@@ -26,6 +28,9 @@ pub struct StoredTiling {
     /// Layers whose frames stay whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub whole: Vec<String>,
+    /// What part of a frame's time each tile takes; none = as much as of its area.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<f64>,
 }
 
 impl Tiling {
@@ -36,6 +41,7 @@ impl Tiling {
             tiles,
             frames,
             whole: Vec::new(),
+            shares: Vec::new(),
         }
     }
 
@@ -43,6 +49,31 @@ impl Tiling {
     #[must_use]
     pub fn but_for(self, whole: Vec<String>) -> Self {
         Self { whole, ..self }
+    }
+
+    /// The same, of these frames only.
+    #[must_use]
+    pub fn of_frames(self, frames: FrameSet) -> Self {
+        Self {
+            frames: Some(frames),
+            ..self
+        }
+    }
+
+    /// The same frames and layers in other tiles, which take these parts of a frame's time.
+    #[must_use]
+    pub fn in_tiles(self, tiles: Vec<Tile>, shares: Vec<f64>) -> Self {
+        Self {
+            tiles,
+            shares,
+            ..self
+        }
+    }
+
+    /// What part of a frame's time a tile takes, where that was measured.
+    #[must_use]
+    pub fn share(&self, tile_index: usize) -> Option<f64> {
+        self.shares.get(tile_index).copied()
     }
 
     /// Whether a layer has frames in tiles.
@@ -86,12 +117,17 @@ impl Tiling {
             tiles: self.tiles.clone(),
             frames: self.frames.as_ref().map(ToString::to_string),
             whole: self.whole.clone(),
+            shares: self.shares.clone(),
         }
     }
 
     /// Of a stored job.
     pub fn from_stored(stored: StoredTiling) -> Result<Self, FrameSetError> {
         let frames = stored.frames.map(|frames| frames.parse()).transpose()?;
-        Ok(Self::new(stored.tiles, frames).but_for(stored.whole))
+        let tiling = Self::new(stored.tiles, frames).but_for(stored.whole);
+        Ok(Self {
+            shares: stored.shares,
+            ..tiling
+        })
     }
 }

@@ -69,7 +69,7 @@ pub struct SceneIdentity {
 }
 
 /// How a job was split, with nothing left to decide on a resume.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settled {
     /// Frame set in canonical form.
     pub frames: String,

@@ -24,6 +24,9 @@ pub(crate) fn plan(scene: &Path) -> JobPlan {
             policy: Policy::Fixed(3),
             segment: Some(SegmentSize { min: 1, max: 2 }),
             priority: Some("2".to_owned()),
+            video: Some(PathBuf::from("/o/a.mp4")),
+            contact_sheet: Some(PathBuf::from("/o/a.png")),
+            view: Some("srgb".to_owned()),
             output: Some(PathBuf::from("/o/a.####.png")),
             working_folder: PathBuf::from("/work"),
             overwrite: false,
@@ -61,6 +64,7 @@ pub(crate) fn plan(scene: &Path) -> JobPlan {
             tiling: None,
             frames: "1-3".to_owned(),
             layers: Vec::new(),
+            tiling: None,
             output: Some(StoredOutput {
                 folder: PathBuf::from("/"),
                 pattern: "o/a.####.png".to_owned(),

@@ -186,7 +186,10 @@ fn blur(node: &Node<'_>) -> Option<u32> {
 
 /// Whether view layers may be rendered apart.
 pub(super) fn layer_split(shot: &Shot<'_>) -> LayerSplit {
-    let not = |why: String| LayerSplit { exact: false, why };
+    let not = |why: String| LayerSplit {
+        why,
+        ..LayerSplit::default()
+    };
     if nodes::compositor(&shot.scene).is_some() {
         return not("the compositor makes the picture from all layers".to_owned());
     }
@@ -207,7 +210,7 @@ pub(super) fn layer_split(shot: &Shot<'_>) -> LayerSplit {
         }
         _ => LayerSplit {
             exact: true,
-            why: String::new(),
+            ..LayerSplit::default()
         },
     }
 }

@@ -1,1 +1,8 @@
-//! Tests.
+//! Tests, from the smallest that can show a fault to the real POV-Ray.
+
+mod bench;
+mod exact;
+
+mod logs;
+mod reading;
+mod real;

@@ -3,6 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use framewright_assemble::stitch::{Layout, Plan};
+
+use super::places;
+use crate::problem::Presentable;
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct StitchArgs {
@@ -34,7 +38,7 @@ pub(crate) struct StitchArgs {
     #[arg(long, value_name = "WxH+X+Y", help_heading = "Places")]
     pub(crate) at: Vec<String>,
     /// The picture has this size. By default as far as the tiles reach.
-    #[arg(long, value_name = "WxH", help_heading = "Places")]
+    #[arg(long, value_name = "WxH", requires = "at", help_heading = "Places")]
     pub(crate) size: Option<String>,
     /// Each tile's file has the picture's size and counts only within its rectangle, which --at
     /// gives.
@@ -79,4 +83,19 @@ pub(crate) enum LayoutWord {
     Scanline,
     /// Tiles, one level.
     Tiled,
+}
+
+impl StitchArgs {
+    /// What is meant. Reads the tiles' headers: in a grid their sizes say where they are.
+    pub(crate) fn plan(&self) -> Result<Plan, Presentable> {
+        let mut plan = places::plan(self)?;
+        plan.tolerance = self.tolerance;
+        plan.layout = match self.layout {
+            LayoutWord::Auto => Layout::Auto,
+            LayoutWord::Scanline => Layout::Scanline,
+            LayoutWord::Tiled => Layout::Tiled,
+        };
+        plan.check_copied = !self.trust;
+        Ok(plan)
+    }
 }

@@ -109,6 +109,7 @@ struct FaultFile {
     #[serde(default)]
     hosts: Vec<String>,
     times: Option<Spanned<u32>>,
+    at: Option<[u32; 2]>,
 }
 
 fn yes() -> bool {
@@ -383,6 +384,7 @@ fn settle_fault(fault: FaultFile, layers: &[Layer]) -> Result<Fault, Problem> {
         layers: fault.layers.into_iter().map(Spanned::into_inner).collect(),
         hosts: fault.hosts,
         times: fault.times.map(Spanned::into_inner),
+        at: fault.at,
     })
 }
 

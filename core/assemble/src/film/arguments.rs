@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::{Codec, Film, FilmError};
+use super::{Codec, Container, Film, FilmError};
 use crate::sequence::Alike;
 
 /// The most that H.264's highest levels and players take; libx264 itself ends at 16384.
@@ -41,16 +41,21 @@ pub(super) fn has_alpha(codec: Codec) -> bool {
     }
 }
 
-pub(super) fn of(film: &Film<'_>, size: (usize, usize), place: &Path) -> Vec<OsString> {
+pub(super) fn of(
+    film: &Film<'_>,
+    container: Container,
+    size: (usize, usize),
+    place: &Path,
+) -> Vec<OsString> {
     let pixels = if has_alpha(film.codec) {
         "rgba64le"
     } else {
         "rgb48le"
     };
-    let (format, encoder, stored) = match film.codec {
-        Codec::H264 => ("mp4", "libx264", "yuv420p"),
-        Codec::ProRes422 => ("mov", "prores_ks", "yuv422p10le"),
-        Codec::ProRes4444 => ("mov", "prores_ks", "yuva444p10le"),
+    let (encoder, stored) = match film.codec {
+        Codec::H264 => ("libx264", "yuv420p"),
+        Codec::ProRes422 => ("prores_ks", "yuv422p10le"),
+        Codec::ProRes4444 => ("prores_ks", "yuva444p10le"),
     };
     let mut arguments: Vec<OsString> = Vec::new();
     let mut say = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
@@ -58,10 +63,12 @@ pub(super) fn of(film: &Film<'_>, size: (usize, usize), place: &Path) -> Vec<OsS
     say(&["-f", "rawvideo", "-pixel_format", pixels]);
     say(&["-video_size", &format!("{}x{}", size.0, size.1)]);
     say(&["-framerate", &film.rate.to_string(), "-i", "pipe:0"]);
-    // Without this ffmpeg makes BT.601 of RGB, which players then show with other colours.
+    // Without these ffmpeg makes BT.601 of RGB and tells nobody, and players show other colours. The
+    // encoders of ProRes look at frames, those of H.264 at what stands below.
     let matrix = format!(
         "scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+accurate_rnd+full_chroma_int,\
-         format={stored}"
+         format={stored},\
+         setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
     );
     say(&["-an", "-vf", &matrix, "-c:v", encoder]);
     match film.codec {
@@ -72,7 +79,11 @@ pub(super) fn of(film: &Film<'_>, size: (usize, usize), place: &Path) -> Vec<OsS
     say(&["-color_primaries", "bt709", "-color_trc", "bt709"]);
     say(&["-colorspace", "bt709", "-color_range", "tv"]);
     // The index first, so that a film can be looked at while it comes.
-    say(&["-movflags", "+faststart+write_colr", "-f", format]);
+    match container {
+        Container::Mp4 => say(&["-movflags", "+faststart", "-f", "mp4"]),
+        Container::QuickTime => say(&["-movflags", "+faststart+write_colr", "-f", "mov"]),
+        Container::Matroska => say(&["-f", "matroska"]),
+    }
     // A name that begins with a dash or looks like a protocol is a file nevertheless.
     let mut file = OsString::from("file:");
     file.push(place);

@@ -7,8 +7,10 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::FilmError;
 
@@ -17,12 +19,15 @@ const LINES_MAX: usize = 16;
 const LINE_BYTES_MAX: u64 = 2048;
 /// How often somebody looks whether the film is still wanted.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long what it said is waited for when it has ended: what it may have left behind holds the pipe
+/// open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A running ffmpeg.
 pub(super) struct Ffmpeg {
     child: Child,
     stdin: Option<ChildStdin>,
-    listener: Option<JoinHandle<VecDeque<String>>>,
+    said: Receiver<VecDeque<String>>,
 }
 
 /// Why feeding ended early.
@@ -53,12 +58,11 @@ impl Ffmpeg {
         })?;
         let stdin = child.stdin.take();
         let stderr = child.stderr.take();
-        let listener = stderr.map(|stderr| std::thread::spawn(move || listen(stderr)));
-        Ok(Self {
-            child,
-            stdin,
-            listener,
-        })
+        let (tell, said) = channel();
+        if let Some(stderr) = stderr {
+            std::thread::spawn(move || tell.send(listen(stderr)));
+        }
+        Ok(Self { child, stdin, said })
     }
 
     /// Feeds it while a second thread watches whether it is still wanted: a child that takes no
@@ -72,12 +76,12 @@ impl Ffmpeg {
             return Err(Stop::Closed);
         };
         let over = AtomicBool::new(false);
-        let child = &mut self.child;
+        let child = &self.child;
         std::thread::scope(|threads| {
             let watch = threads.spawn(|| {
                 while !over.load(Ordering::Acquire) {
                     if cancel.load(Ordering::Acquire) {
-                        let _ = child.kill();
+                        kill(child);
                         return;
                     }
                     std::thread::park_timeout(LOOK);
@@ -91,12 +95,12 @@ impl Ffmpeg {
         })
     }
 
-    /// Waits for its end, and says how the film fared.
+    /// Waits for its end; what it said last, which is nothing when all is well.
     pub(super) fn end(
         mut self,
         fed: Result<(), Stop>,
         cancel: &AtomicBool,
-    ) -> Result<(), FilmError> {
+    ) -> Result<String, FilmError> {
         if let Err(Stop::Error(error)) = fed {
             return Err(error);
         }
@@ -107,7 +111,7 @@ impl Ffmpeg {
             return Err(FilmError::Cancelled);
         }
         match status {
-            Ok(status) if status.success() && fed.is_ok() => Ok(()),
+            Ok(status) if status.success() && fed.is_ok() => Ok(telling(&lines)),
             Ok(status) if status.success() => {
                 let how = "ended before it had all frames".to_owned();
                 Err(failed(how, telling(&lines)))
@@ -127,28 +131,33 @@ impl Ffmpeg {
                 return Ok(status);
             }
             if cancel.load(Ordering::Acquire) {
-                self.child.kill()?;
+                kill(&self.child);
                 return self.child.wait();
             }
             std::thread::sleep(LOOK / 5);
         }
     }
 
-    fn lines(&mut self) -> VecDeque<String> {
-        self.listener
-            .take()
-            .and_then(|listener| listener.join().ok())
-            .unwrap_or_default()
+    fn lines(&self) -> VecDeque<String> {
+        self.said.recv_timeout(LAST_WORDS).unwrap_or_default()
     }
 }
 
 impl Drop for Ffmpeg {
     fn drop(&mut self) {
         self.stdin = None;
-        // Both do nothing where it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        self.lines();
+        if let Ok(None) = self.child.try_wait() {
+            kill(&self.child);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Ends it and what it started, which is a group of its own. It must not have been waited for.
+fn kill(child: &Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // Fails where it ended by itself.
+        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 

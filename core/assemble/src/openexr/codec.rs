@@ -299,25 +299,23 @@ fn to_differences(bytes: &[u8], differences: &mut Vec<u8>) {
     }
 }
 
-/// [`to_differences`] undone: sums from the start, sixteen at once.
+/// [`to_differences`] undone: sums from the start, eight bytes at once in a word.
 fn from_differences(bytes: &mut [u8]) {
-    const N: usize = 16;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Byte by byte, without carries between them.
+    let add = |a: u64, b: u64| ((a & !HIGH) + (b & !HIGH)) ^ ((a ^ b) & HIGH);
     // The first byte is itself, without the 128 that is taken off all of them.
     let mut before = 128u8;
-    let (chunks, rest) = bytes.as_chunks_mut::<N>();
+    let (chunks, rest) = bytes.as_chunks_mut::<8>();
     for chunk in chunks {
-        let mut sums = chunk.map(|byte| byte.wrapping_sub(128));
-        for step in [1, 2, 4, 8] {
-            let shifted = sums;
-            for i in step..N {
-                sums[i] = shifted[i].wrapping_add(shifted[i - step]);
-            }
+        let mut sums = u64::from_le_bytes(*chunk) ^ HIGH;
+        for step in [8, 16, 32] {
+            sums = add(sums, sums << step);
         }
-        for sum in &mut sums {
-            *sum = sum.wrapping_add(before);
-        }
-        *chunk = sums;
-        before = sums[N - 1];
+        sums = add(sums, u64::from(before) * ONES);
+        *chunk = sums.to_le_bytes();
+        before = chunk[7];
     }
     for byte in rest {
         before = byte.wrapping_sub(128).wrapping_add(before);

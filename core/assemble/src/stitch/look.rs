@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -14,6 +14,7 @@ use super::exr::ExrLook;
 use super::png::PngLook;
 use super::{Plan, StitchError, Tile, go_on};
 use crate::openexr::{Flaw, MAGIC, Sample};
+use crate::rect::Rect;
 
 /// The formats that are stitched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,18 +141,7 @@ pub(super) fn flawed(tile: &Tile, flaw: Flaw) -> StitchError {
 
 /// Looks at every tile. Those that are missing are told all at once.
 pub(super) fn at_all(plan: &Plan, cancelled: &AtomicBool) -> Result<Vec<Look>, StitchError> {
-    let is_missing = |path: &Path| {
-        path.metadata()
-            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-    };
-    let mut missing = plan.tiles.iter().filter(|tile| is_missing(&tile.path));
-    if let Some(first) = missing.next() {
-        return Err(StitchError::Missing {
-            name: first.name.clone(),
-            path: first.path.clone(),
-            more: missing.map(|tile| tile.name.clone()).collect(),
-        });
-    }
+    check_there(&plan.tiles)?;
     let mut looks = Vec::with_capacity(plan.tiles.len());
     for (index, tile) in plan.tiles.iter().enumerate() {
         go_on(cancelled)?;
@@ -160,22 +150,64 @@ pub(super) fn at_all(plan: &Plan, cancelled: &AtomicBool) -> Result<Vec<Look>, S
     Ok(looks)
 }
 
+fn check_there(tiles: &[Tile]) -> Result<(), StitchError> {
+    let is_missing = |path: &Path| {
+        path.metadata()
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    let mut missing = tiles.iter().filter(|tile| is_missing(&tile.path));
+    match missing.next() {
+        None => Ok(()),
+        Some(first) => Err(StitchError::Missing {
+            name: first.name.clone(),
+            path: first.path.clone(),
+            more: missing.map(|tile| tile.name.clone()).collect(),
+        }),
+    }
+}
+
 fn at_one(plan: &Plan, tile: &Tile, is_first: bool) -> Result<Look, StitchError> {
     let (file, identity) = open(tile, None)?;
-    let mut magic = Vec::new();
-    (&file)
+    match kind(tile, &file)? {
+        Kind::Exr => ExrLook::take(plan, tile, &file, is_first, identity),
+        Kind::Png => PngLook::take(plan, tile, &file, is_first, identity),
+    }
+}
+
+/// What a file is by its first bytes.
+fn kind(tile: &Tile, file: &File) -> Result<Kind, StitchError> {
+    let mut first = Vec::new();
+    let mut from_start = file;
+    from_start
+        .by_ref()
         .take(8)
-        .read_to_end(&mut magic)
+        .read_to_end(&mut first)
+        .and_then(|_| from_start.rewind())
         .map_err(|error| unreadable(tile, error))?;
-    let from_start = BufReader::new(magic.as_slice().chain(&file));
-    if magic.is_empty() {
+    if first.is_empty() {
         Err(broken(tile, "it is empty"))
-    } else if magic.starts_with(&MAGIC) {
-        ExrLook::take(plan, tile, &file, from_start, is_first, identity)
-    } else if magic == super::png::SIGNATURE {
-        PngLook::take(plan, tile, &file, is_first, identity)
+    } else if first.starts_with(&MAGIC) {
+        Ok(Kind::Exr)
+    } else if first == super::png::SIGNATURE {
+        Ok(Kind::Png)
     } else {
         Err(broken(tile, "it is neither an EXR nor a PNG"))
+    }
+}
+
+/// The size of a tile's picture, overlap included: an EXR's data window.
+pub fn picture_size(name: &str, path: &Path) -> Result<(u32, u32), StitchError> {
+    let tile = Tile {
+        name: name.to_owned(),
+        path: path.to_owned(),
+        at: Rect::of_size(0, 0),
+        keep: Rect::of_size(0, 0),
+    };
+    check_there(std::slice::from_ref(&tile))?;
+    let (file, _) = open(&tile, None)?;
+    match kind(&tile, &file)? {
+        Kind::Exr => super::exr::size(&tile, &file),
+        Kind::Png => super::png::size(&tile, &file),
     }
 }
 

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 
+pub mod shots;
+
 use exr::prelude::{FlatSamples, read_all_flat_layers_from_file};
 
 /// Whether a program is here; where it is not, that is said, and is a failure under `CI=true`.

@@ -289,8 +289,11 @@ impl Farm {
             // What an earlier run committed may stand on what is rendered again.
             let done =
                 row.phase == Phase::Committed && self.job.done().binary_search(&task).is_ok();
+            // And what had begun goes on when what it stands on is opened again.
+            let begun = !matches!(row.phase, Phase::Blocked | Phase::Ready);
+            let excused = done || (begun && !self.reopened.is_empty());
             hold!(
-                done || blocked != self.needs_met(task),
+                excused || blocked != self.needs_met(task),
                 "task {task} is {:?}",
                 row.phase
             );
@@ -336,6 +339,12 @@ impl Farm {
             deadlines.count() == self.deadlines.len(),
             "a deadline is left over"
         );
+        for task in self.reopened.keys() {
+            hold!(
+                self.rows[task.index()].phase != Phase::Committed,
+                "task {task} is committed and opened again"
+            );
+        }
         for task in self.trouble.keys() {
             hold!(
                 !self.rows[task.index()].is_final(),

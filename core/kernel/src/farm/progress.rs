@@ -211,6 +211,9 @@ impl Farm {
         if let Some(slot) = self.lease(segment, task) {
             self.learn(slot, task, took);
             self.end_lease(slot, task);
+        } else if self.is_outdated(segment, task) {
+            self.actions.push(Action::Discard { segment, task });
+            return;
         }
         match self.rows[task.index()].phase {
             Phase::Ready => {
@@ -301,6 +304,10 @@ impl Farm {
             self.enqueue(task);
         } else {
             self.fail(task, None, Fault::Commit);
+        }
+        if !disk_full {
+            // Every host that could take it may have gone since its picture came.
+            self.give_up_hopeless();
         }
     }
 

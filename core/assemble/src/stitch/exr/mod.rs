@@ -6,7 +6,7 @@ mod samples;
 mod windows;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::BufReader;
 use std::sync::atomic::AtomicBool;
 
 use super::look::{
@@ -58,11 +58,10 @@ impl ExrLook {
         plan: &Plan,
         tile: &Tile,
         file: &File,
-        from_start: impl Read,
         is_first: bool,
         identity: Identity,
     ) -> Result<Look, StitchError> {
-        let header = Header::read(from_start).map_err(|flaw| flawed(tile, flaw))?;
+        let header = header(tile, file)?;
         let mut origins = Vec::with_capacity(header.parts.len());
         for part in &header.parts {
             if part
@@ -112,6 +111,15 @@ impl ExrLook {
             identity,
         })
     }
+}
+
+fn header(tile: &Tile, file: &File) -> Result<Header, StitchError> {
+    Header::read(BufReader::new(file)).map_err(|flaw| flawed(tile, flaw))
+}
+
+/// The size of a tile's picture.
+pub(in crate::stitch) fn size(tile: &Tile, file: &File) -> Result<(u32, u32), StitchError> {
+    Ok(header(tile, file)?.parts[0].size())
 }
 
 /// A rectangle of the picture as it lies in a data window there; it must lie within.

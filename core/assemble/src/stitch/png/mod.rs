@@ -116,6 +116,11 @@ impl PngLook {
     }
 }
 
+/// The size of a tile's picture.
+pub(in crate::stitch) fn size(tile: &Tile, file: &File) -> Result<(u32, u32), StitchError> {
+    Ok(Outline::read(tile, file)?.size)
+}
+
 /// Stitches tiles that are of one picture.
 pub(in crate::stitch) fn stitch(
     plan: &Plan,
