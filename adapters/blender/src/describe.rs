@@ -18,6 +18,7 @@ pub fn description() -> Description {
             reports_frames: true,
             reads_scenes: true,
             reduced: true,
+            ..Abilities::default()
         },
         outputs: vec![OutputFormat::png(), OutputFormat::exr()],
         settings: settings(),
