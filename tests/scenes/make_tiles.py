@@ -233,8 +233,12 @@ def blur_relative(scene):
 
 def blur_grouped(scene):
     group = bpy.data.node_groups.new("soft", "CompositorNodeTree")
-    group.inputs.new("NodeSocketColor", "Image")
-    group.outputs.new("NodeSocketColor", "Image")
+    if hasattr(group, "interface"):  # since 4.0
+        for way in ("INPUT", "OUTPUT"):
+            group.interface.new_socket("Image", in_out=way, socket_type="NodeSocketColor")
+    else:
+        group.inputs.new("NodeSocketColor", "Image")
+        group.outputs.new("NodeSocketColor", "Image")
     into, out = group.nodes.new("NodeGroupInput"), group.nodes.new("NodeGroupOutput")
     node = group.nodes.new("CompositorNodeBlur")
     node.size_x = node.size_y = 6
