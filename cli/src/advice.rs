@@ -60,10 +60,18 @@ impl From<PrepareError> for Presentable {
             PrepareError::Frames { .. } => {
                 Self::usage(text).hint("frames are written 1-300, 1-100x2, 1,5,9-20 or 1-100,!50")
             }
-            PrepareError::Layer { .. } => {
-                Self::usage(text).hint("`framewright inspect SCENE` lists the scene's layers")
-            }
-            PrepareError::NotYet { what } => Self::not_yet(&what),
+            PrepareError::Split(error) => match error.hint() {
+                Some(hint) => Self::usage(text).hint(hint),
+                None => Self::usage(text),
+            },
+            PrepareError::Reel(error) => Self {
+                message: text,
+                hint: error.hint(),
+                exit: match error.is_of_this_machine() {
+                    true => Exit::NoHost,
+                    false => Exit::Usage,
+                },
+            },
             PrepareError::Package(error) => {
                 let hint = match error {
                     PackageError::Missing { .. } => "restore what is missing, or correct its path",

@@ -8,7 +8,7 @@
 
 use framewright_core::adapters::Candidate;
 use framewright_core::request::Split;
-use framewright_core::store::Status;
+use framewright_core::store::{PictureCounts, Status};
 use serde::Serialize;
 
 use crate::documents_simulate::CompareReport;
@@ -44,7 +44,27 @@ pub(crate) struct TaskCounts {
     pub(crate) skipped: u32,
 }
 
-/// A task that was given up.
+/// Pictures that are put together of several tasks' pictures, counted; none where each task's is
+/// one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct AssembledCounts {
+    pub(crate) total: u32,
+    pub(crate) done: u32,
+    pub(crate) failed: u32,
+}
+
+impl From<PictureCounts> for AssembledCounts {
+    fn from(counts: PictureCounts) -> Self {
+        Self {
+            total: counts.total,
+            done: counts.done,
+            failed: counts.failed,
+        }
+    }
+}
+
+/// A task that was given up; or a picture (`LAYER:FRAME`) that was not put together as it should be,
+/// a `film` or a `contact-sheet` that was not made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Failure {
     pub(crate) task: String,
@@ -89,9 +109,13 @@ pub(crate) struct RenderReport {
     pub(crate) predicted_makespan_s: Option<f64>,
     pub(crate) load_s: f64,
     pub(crate) render_s: f64,
+    /// Final pictures.
     pub(crate) outputs: Vec<String>,
     pub(crate) hosts: Vec<HostReport>,
     pub(crate) failures: Vec<Failure>,
+    pub(crate) assembled: AssembledCounts,
+    pub(crate) films: Vec<String>,
+    pub(crate) contact_sheets: Vec<String>,
 }
 
 /// A layer, as `plan` and `inspect` show it.
@@ -126,6 +150,12 @@ pub(crate) struct PlanReport {
     pub(crate) adapter: String,
     pub(crate) scene: PlanScene,
     pub(crate) split: Split,
+    /// How frames are tiled; only where some are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tiles: Option<TilingReport>,
+    /// Why it is split so; only where there was something to decide.
+    #[serde(rename = "split_why", skip_serializing_if = "String::is_empty")]
+    pub(crate) why: String,
     pub(crate) tasks: u32,
     pub(crate) segments: Vec<PlanSegment>,
     pub(crate) predicted: Predicted,
@@ -160,6 +190,18 @@ pub(crate) struct PlanBasis {
     pub(crate) frame_s: &'static str,
 }
 
+/// How frames are tiled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct TilingReport {
+    pub(crate) columns: u32,
+    pub(crate) rows: u32,
+    /// Of a frame.
+    pub(crate) tiles: u32,
+    /// Frames that are in tiles; absent = all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) frames: Option<String>,
+}
+
 /// A planned segment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(crate) struct PlanSegment {
@@ -168,7 +210,11 @@ pub(crate) struct PlanSegment {
     /// Empty = the scene as it is.
     pub(crate) layer: String,
     pub(crate) frames: String,
+    /// Its tile, where it is one.
     pub(crate) tile: Option<String>,
+    /// Its tasks, where frames are in tiles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tasks: Vec<String>,
     pub(crate) start_s: f64,
     pub(crate) end_s: f64,
 }
@@ -263,6 +309,7 @@ pub(crate) struct JobReport {
     pub(crate) tasks: TaskCounts,
     /// RFC 3339, UTC.
     pub(crate) started: jiff::Timestamp,
+    pub(crate) assembled: AssembledCounts,
 }
 
 /// `status JOB --format json`.

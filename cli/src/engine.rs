@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use framewright_core::adapters::{Launcher, SearchPlan, find_adapters};
-use framewright_core::event::{JobEnd, Stamped};
+use framewright_core::event::{JobEnd, ReelKind, Stamped};
 use framewright_core::explain::{Explained, look};
 use framewright_core::frames::FrameSet;
 use framewright_core::hosts::check::{self, Wanted as CheckWanted};
@@ -16,7 +16,7 @@ use framewright_core::hosts::order::{Order as HostsOrder, order};
 use framewright_core::request::{HostEntry, Request};
 use framewright_core::run::{self, RunEnd, Stop};
 use framewright_core::simulate::{SimulatedJob, Simulation, simulate as core_simulate};
-use framewright_core::store::{Store, TaskPhase};
+use framewright_core::store::{ReelPhase, Store};
 use tokio::sync::mpsc;
 
 use crate::args::simulate::{self, JobSource};
@@ -35,8 +35,7 @@ use crate::surroundings::Surroundings;
 
 /// What `render` is to work on.
 pub(crate) enum Wanted {
-    /// A new job. `Request::layers` that would need a split are to be refused with
-    /// [`Presentable::not_yet`].
+    /// A new job.
     New(Box<Request>),
     /// An interrupted job: its id, or enough of its beginning.
     Resume(String),
@@ -48,8 +47,10 @@ pub(crate) struct Outcome {
     pub(crate) job: String,
     /// How it ended.
     pub(crate) state: JobEnd,
-    /// Files committed by this and earlier controllers of this job.
+    /// Final pictures that this and earlier controllers of this job made.
     pub(crate) outputs: Vec<String>,
+    /// Films and contact sheets, likewise.
+    pub(crate) reels: Vec<(ReelKind, String)>,
     /// Measured speed of each host, by name; a host that is missing is shown with speed 1.
     pub(crate) speeds: BTreeMap<String, f64>,
     /// The same as the farm's file says.
@@ -303,18 +304,14 @@ fn stops(mut orders: Orders) -> mpsc::UnboundedReceiver<Stop> {
 }
 
 fn outcome(end: RunEnd) -> Outcome {
-    let committed = end
-        .job_state
-        .tasks()
-        .values()
-        .filter_map(|task| match &task.phase {
-            TaskPhase::Done { file, .. } => file.as_ref().map(|file| file.path.clone()),
-            TaskPhase::Pending | TaskPhase::Running { .. } | TaskPhase::GivenUp { .. } => None,
-        });
+    let reels = end.job_state.reels().iter();
+    let made = reels.filter(|(_, reel)| matches!(reel.phase, ReelPhase::Made { .. }));
+    let reels = made.map(|(path, reel)| (reel.kind, path.clone())).collect();
     Outcome {
         job: end.job,
         state: end.state,
-        outputs: committed.collect(),
+        outputs: end.outputs,
+        reels,
         speeds: end.speeds,
         speeds_declared: end.speeds_declared,
         disk_full: end.disk_full.is_some(),

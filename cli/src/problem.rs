@@ -48,12 +48,6 @@ impl Presentable {
         }
     }
 
-    /// A promise for a later version.
-    pub(crate) fn not_yet(what: &str) -> Self {
-        Self::usage(format!("{what} is not possible yet"))
-            .hint("leave it out; whole frames are shared out, each in one file")
-    }
-
     /// The same with advice.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {

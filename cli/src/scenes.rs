@@ -4,10 +4,11 @@ use framewright_core::data::{Asset, Basis, Cost, Layer, Scene, Scope};
 use framewright_core::frames::{Frame, FrameSet};
 use framewright_core::request::Split;
 use framewright_core::run::{Plan, Prepared, Remembered, Saturation};
+use framewright_core::split::Tiling;
 
 use crate::documents::{
     AfterReport, AssetReport, BasisReport, InspectReport, InspectScene, LayerReport, PlanBasis,
-    PlanReport, PlanScene, PlanSegment, Predicted, SaturationReport, TilesReport,
+    PlanReport, PlanScene, PlanSegment, Predicted, SaturationReport, TilesReport, TilingReport,
 };
 use crate::history::PlanHistory;
 
@@ -57,7 +58,11 @@ pub(crate) fn plan_report(prepared: &Prepared, plan: &Plan) -> PlanReport {
         host: segment.host.clone(),
         layer: segment.layer.clone(),
         frames: frame_list(&segment.frames),
-        tile: None,
+        tile: match &segment.tiles[..] {
+            [only] => only.tile().map(|tile| tile.to_string()),
+            _ => None,
+        },
+        tasks: segment.tiles.iter().map(ToString::to_string).collect(),
         start_s: segment.start_s,
         end_s: segment.end_s,
     });
@@ -69,7 +74,9 @@ pub(crate) fn plan_report(prepared: &Prepared, plan: &Plan) -> PlanReport {
             &prepared.frames,
             prepared.remembered.as_ref(),
         ),
-        split: Split::Frames,
+        split: split(prepared),
+        tiles: prepared.tasks.tiling().map(tiling_report),
+        why: prepared.why.clone(),
         tasks: prepared.tasks.len(),
         segments: segments.collect(),
         predicted: Predicted {
@@ -83,6 +90,28 @@ pub(crate) fn plan_report(prepared: &Prepared, plan: &Plan) -> PlanReport {
         },
         warnings: [&prepared.warnings[..], &plan.warnings].concat(),
         compare: None,
+    }
+}
+
+/// How the job is split, in one word; where layers and tiles are both rendered apart, `tiles` says the
+/// rest.
+fn split(prepared: &Prepared) -> Split {
+    match (prepared.layers.is_empty(), prepared.tasks.tiling()) {
+        (false, _) => Split::Layers,
+        // The last frames only.
+        (true, Some(tiling)) if tiling.frames().is_some() => Split::Frames,
+        (true, Some(_)) => Split::Tiles,
+        (true, None) => Split::Frames,
+    }
+}
+
+fn tiling_report(tiling: &Tiling) -> TilingReport {
+    let (columns, rows) = tiling.size();
+    TilingReport {
+        columns,
+        rows,
+        tiles: u32::try_from(tiling.tiles().len()).unwrap_or(u32::MAX),
+        frames: tiling.frames().map(ToString::to_string),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Stored jobs as documents: the list, one job, its logs.
 
+use framewright_core::event::ReelKind;
 use framewright_core::store::{
-    HostState, JobFolder, JobState, Listed, LogLine, SegmentText, Standing, Status, Store,
-    TaskPhase, Tries, read_logs,
+    HostState, JobFolder, JobState, Listed, LogLine, PicturePhase, ReelPhase, SegmentText,
+    Standing, Status, Store, TaskPhase, Tries, read_logs,
 };
 use jiff::Timestamp;
 
@@ -123,6 +124,7 @@ fn job(listed: &Listed) -> JobReport {
             skipped: counts.skipped,
         },
         started: listed.state.started().unwrap_or(listed.record.created),
+        assembled: listed.state.picture_counts().into(),
     }
 }
 
@@ -173,6 +175,26 @@ fn why(host: &HostState, standing: Standing) -> Option<String> {
 }
 
 fn failures(state: &JobState) -> Vec<Failure> {
+    let unmade = state
+        .pictures()
+        .iter()
+        .filter_map(|(name, picture)| match &picture.phase {
+            PicturePhase::Waiting => None,
+            PicturePhase::Failed { why } => Some((name, picture.failures, why.clone())),
+            PicturePhase::Assembled { seams, .. } => {
+                let seam = seams.first()?;
+                Some((name, picture.failures.saturating_add(1), seam.to_string()))
+            }
+        })
+        .map(|(name, attempts, why)| Failure {
+            task: name.to_string(),
+            attempts,
+            why,
+        });
+    let reels = state.reels().values().filter_map(|reel| match &reel.phase {
+        ReelPhase::Failed { why } => Some(reel_failure(reel.kind, why.clone())),
+        ReelPhase::Made { .. } => None,
+    });
     let given_up = state
         .tasks()
         .iter()
@@ -184,7 +206,20 @@ fn failures(state: &JobState) -> Vec<Failure> {
             }),
             TaskPhase::Pending | TaskPhase::Running { .. } | TaskPhase::Done { .. } => None,
         });
-    given_up.collect()
+    given_up.chain(unmade).chain(reels).collect()
+}
+
+/// A film or a sheet that was not made, among tasks that failed.
+pub(crate) fn reel_failure(kind: ReelKind, why: String) -> Failure {
+    let task = match kind {
+        ReelKind::Film => "film",
+        ReelKind::ContactSheet => "contact-sheet",
+    };
+    Failure {
+        task: task.to_owned(),
+        attempts: 1,
+        why,
+    }
 }
 
 fn log(text: SegmentText, with_lines: bool) -> LogReport {
@@ -252,6 +287,7 @@ mod tests {
             },
             scene: SceneIdentity::read(&scene, serde_json::Value::Null).unwrap(),
             settled: Settled {
+                tiling: None,
                 frames: "1-3".into(),
                 layers: vec![],
                 output: None,

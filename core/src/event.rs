@@ -6,8 +6,12 @@
 //!
 //! The JSON form is a promise to people who script against `--events`: it only grows.
 
+mod made;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use made::{PictureName, ReelKind, Seam};
 
 /// One line of the stream: when, and what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,6 +46,12 @@ pub enum Event {
         /// What its costs stand on at first; absent where they are as declared.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         history: Option<CostsFrom>,
+        /// Pictures that are put together from the tasks'; 0 where each task's picture is one.
+        #[serde(default, skip_serializing_if = "is_0")]
+        pictures: u32,
+        /// How many of them were found whole, and are not put together again.
+        #[serde(default, skip_serializing_if = "is_0")]
+        pictures_skipped: u32,
     },
     /// A host's worker answered.
     HostUp {
@@ -236,7 +246,8 @@ pub enum Event {
         host: String,
         /// Slot on that host.
         slot: u32,
-        /// The adapter's verdict, or `verify`, `time-limit`, `commit`, `host-lost`.
+        /// The adapter's verdict, or `verify`, `time-limit`, `commit`, `host-lost`, `lost`, or
+        /// `assembly` where the picture was fine by itself and does not fit the others.
         verdict: String,
         /// One sentence.
         why: String,
@@ -245,6 +256,91 @@ pub enum Event {
     TaskGivenUp {
         /// Its name.
         task: String,
+        /// One sentence.
+        why: String,
+    },
+    /// All pieces of a picture are there, and it is being put together. Shown, never journalled.
+    Assembling {
+        /// The picture.
+        #[serde(flatten)]
+        picture: PictureName,
+        /// How many pieces.
+        pieces: u32,
+    },
+    /// A picture is put together: its file is whole and is about to be renamed into place.
+    Assembled {
+        /// The picture.
+        #[serde(flatten)]
+        picture: PictureName,
+        /// How many pieces.
+        pieces: u32,
+        /// How long it took.
+        #[serde(rename = "took_s")]
+        seconds: f64,
+        /// The file.
+        file: CommittedFile,
+        /// Where tiles still differ although they were rendered twice.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        seams: Vec<Seam>,
+    },
+    /// A picture could not be put together, or its file did not get or keep its name.
+    AssemblyFailed {
+        /// The picture.
+        #[serde(flatten)]
+        picture: PictureName,
+        /// The piece that is to blame, as a task; absent where none is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<String>,
+        /// `piece`, `seam`, `assembly`, `commit` or `lost`.
+        verdict: String,
+        /// One sentence.
+        why: String,
+        /// Whether it is tried again.
+        again: bool,
+    },
+    /// Two tiles differ where they overlap by more than they may.
+    Seam {
+        /// The picture.
+        #[serde(flatten)]
+        picture: PictureName,
+        /// Where, and by how much.
+        #[serde(flatten)]
+        seam: Seam,
+        /// Whether both are rendered once more.
+        again: bool,
+    },
+    /// All frames are there, and a film or a contact sheet is being made of them. Shown, never
+    /// journalled.
+    ReelBegun {
+        /// Which of them.
+        kind: ReelKind,
+        /// How many frames go into it.
+        frames: u32,
+    },
+    /// The frames are one film, or one contact sheet: its file is whole and is about to be renamed
+    /// into place.
+    Reel {
+        /// Which of them.
+        kind: ReelKind,
+        /// How many frames are in it.
+        frames: u32,
+        /// Frames a second, of a film.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fps: Option<f64>,
+        /// How long it took.
+        #[serde(rename = "took_s")]
+        seconds: f64,
+        /// The file.
+        file: CommittedFile,
+    },
+    /// A film or a contact sheet was not made, or did not get or keep its name.
+    ReelFailed {
+        /// Which of them.
+        kind: ReelKind,
+        /// Where it was to be.
+        path: String,
+        /// As of `assembly-failed`.
+        verdict: String,
         /// One sentence.
         why: String,
     },
@@ -329,13 +425,20 @@ pub struct CommittedFile {
     pub hash: String,
 }
 
+/// Whether there is nothing to tell.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_0(count: &u32) -> bool {
+    *count == 0
+}
+
 /// How a controller left a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum JobEnd {
-    /// Every task is committed.
+    /// Every task is committed, and all that was to be made of them is.
     Done,
-    /// Every task is committed or given up, and some are given up.
+    /// Every task is committed or given up, and some are given up, or what was to be made of them could
+    /// not be.
     Failed,
     /// Stopped by the user or a signal; can be resumed.
     Interrupted,
@@ -347,6 +450,12 @@ impl Event {
     /// Whether it belongs in the journal; the others are only shown.
     #[must_use]
     pub fn is_journalled(&self) -> bool {
-        !matches!(self, Event::Progress { .. } | Event::TaskVerifying { .. })
+        !matches!(
+            self,
+            Event::Progress { .. }
+                | Event::TaskVerifying { .. }
+                | Event::Assembling { .. }
+                | Event::ReelBegun { .. }
+        )
     }
 }

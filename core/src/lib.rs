@@ -17,6 +17,7 @@ pub mod quantity;
 pub mod request;
 pub mod run;
 pub mod simulate;
+pub mod split;
 pub mod store;
 
 pub use framewright_kernel::frames;

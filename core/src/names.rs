@@ -8,6 +8,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// The layer part where a scene is rendered as one.
 pub const WHOLE: &str = "all";
 
@@ -20,12 +22,18 @@ pub struct TaskName {
 }
 
 /// Which tile of a frame, counted from 0 at the top left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TilePlace {
     /// From the left.
     pub column: u32,
     /// From the top.
     pub row: u32,
+}
+
+impl fmt::Display for TilePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{}", self.column, self.row)
+    }
 }
 
 impl Ord for TilePlace {
@@ -82,8 +90,8 @@ impl TaskName {
 impl fmt::Display for TaskName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.layer, self.frame)?;
-        if let Some(TilePlace { column, row }) = self.tile {
-            write!(f, ":{column},{row}")?;
+        if let Some(tile) = self.tile {
+            write!(f, ":{tile}")?;
         }
         Ok(())
     }

@@ -25,6 +25,12 @@ pub struct Request {
     pub layers: Vec<String>,
     /// How to split.
     pub split: Split,
+    /// How many tiles; absent = as `split` says.
+    #[serde(default)]
+    pub tiles: Option<TilesWish>,
+    /// Overlap of tiles in pixels; absent = what makes them exact.
+    #[serde(default)]
+    pub overlap: Option<u32>,
     /// How to distribute.
     pub policy: Policy,
     /// Segment sizes in frames; absent = decided by cost.
@@ -35,6 +41,15 @@ pub struct Request {
     pub output: Option<PathBuf>,
     /// The folder that relative defaults are taken from.
     pub working_folder: PathBuf,
+    /// Where a film of all frames goes: absolute, with `{layer}` where each layer has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<PathBuf>,
+    /// Where a contact sheet of all frames goes, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact_sheet: Option<PathBuf>,
+    /// What EXRs go through to be seen there: a name, or an absolute path of a `.cube`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<String>,
     /// Whether files that this job did not write may be overwritten.
     pub overwrite: bool,
     /// Further files that staged hosts need: absolute paths, folders and patterns.
@@ -94,6 +109,21 @@ pub enum Split {
     Tiles,
     /// One task a layer and frame.
     Layers,
+}
+
+/// How many tiles a frame is cut into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TilesWish {
+    /// Decided from costs and hosts.
+    Auto,
+    /// So many.
+    Grid {
+        /// Side by side.
+        columns: u32,
+        /// One above the other.
+        rows: u32,
+    },
 }
 
 /// Segment sizes in frames.

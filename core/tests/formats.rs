@@ -28,6 +28,8 @@ fn events_v1() -> Vec<Stamped> {
             pid: 4711,
             predicted_makespan_s: None,
             history: None,
+            pictures: 0,
+            pictures_skipped: 0,
         },
         Event::HostUp {
             host: host(),

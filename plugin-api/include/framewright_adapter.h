@@ -66,6 +66,11 @@
  *   Where there is no such file below `to`, the scene's own name holds. Without `paths`, nothing is
  *   other than the scene says.
  *
+ * FROM INSPECTION TO RENDERING
+ *   A `render` session reads no files: the scene may be on another machine. What its command lines
+ *   depend on (a size, a clock, a name), the `inspect` session puts into its conclusion as "carry",
+ *   any JSON value of its own choice; each `render` session of the job is told it in `open`.
+ *
  * OWNERSHIP
  *   No memory changes hands, so no allocator is shared.
  *   - What the host passes (documents) is valid until the call returns; copy what you keep.

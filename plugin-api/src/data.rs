@@ -68,6 +68,9 @@ pub struct Abilities {
     /// The adapter reads scenes by itself: `inspect` is opened with an empty [`Open::program`] where
     /// the renderer is not installed, and is answered without a process.
     pub reads_scenes: bool,
+    /// Each task is a process of its own, which loads the scene anew: [`Costs::load_s`] is paid by
+    /// each of them, and is part of what a task is seen to take.
+    pub loads_per_task: bool,
 }
 
 /// How a renderer renders a part of a frame.
@@ -173,6 +176,10 @@ pub struct Open {
     /// in tasks are this host's own already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<PathPair>,
+    /// What the adapter's own inspection of the scene gave it to take along ([`Scene::carry`]). Only
+    /// told to `render` sessions.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub carry: serde_json::Value,
 }
 
 /// Files that the scene names below `from` are below `to` on this host.
@@ -617,6 +624,11 @@ pub struct Scene {
     pub version_min: String,
     /// What people should know before they render it.
     pub warnings: Vec<String>,
+    /// What `render` sessions are to be told of this, as [`Open::carry`]; nobody else reads it. A
+    /// render session may not read files, and the scene may not even be on its machine: what its
+    /// command lines depend on travels here. Kept with the job; it shall be small.
+    #[serde(skip_serializing_if = "serde_json::Value::is_null")]
+    pub carry: serde_json::Value,
 }
 
 /// A part of a frame that is rendered by itself.
@@ -743,6 +755,10 @@ pub struct Tiling {
 pub struct LayerSplit {
     /// Whether merged layers equal the whole frame.
     pub exact: bool,
+    /// Whether each layer alone costs as much as all of them together, because the renderer makes them
+    /// with the same rays: then nobody is served by splitting who only wants it done sooner.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub repeats: bool,
     /// Why not, where not.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub why: String,
@@ -808,6 +824,7 @@ impl Open {
             output: String::new(),
             shot: None,
             paths: Vec::new(),
+            carry: serde_json::Value::Null,
         }
     }
 }

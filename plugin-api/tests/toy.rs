@@ -41,9 +41,15 @@ impl CommandAdapter for Toy {
     fn share(&self, open: &Open) -> Share {
         if open.settings.contains_key("whole") {
             Share::Segment
+        } else if open.settings.contains_key("runs") {
+            Share::Run
         } else {
             Share::Task
         }
+    }
+
+    fn follows(&self, before: &Task, next: &Task) -> bool {
+        before.frame + 1 == next.frame
     }
 
     fn command(&self, open: &Open, work: &Work<'_>) -> Result<Command, Refusal> {
@@ -122,10 +128,12 @@ fn tasks(count: u32) -> Vec<Task> {
 }
 
 fn render(whole: bool) -> (Box<dyn Session>, Effects) {
+    render_with(if whole { "whole" } else { "single" })
+}
+
+fn render_with(setting: &str) -> (Box<dyn Session>, Effects) {
     let mut open = Open::new(Activity::Render, "/bin/toy");
-    if whole {
-        open.settings.insert("whole".to_owned(), json!(true));
-    }
+    open.settings.insert(setting.to_owned(), json!(true));
     let mut out = Effects::new();
     let session = Whole::default().open(open, &mut out).unwrap();
     (session, out)
@@ -323,6 +331,70 @@ fn a_cut_of_single_commands_drops_those_that_nobody_asked_for() {
     let effects = out.take();
     assert_eq!(runs(&effects).len(), 0);
     assert_eq!(verdicts(&effects).len(), 2);
+}
+
+/// Frames 1, 2, 3, 7, 9, 10 as one segment: three commands.
+fn runs_of_frames(session: &mut dyn Session, out: &mut Effects) {
+    let frames = (1..).zip([1, 2, 3, 7, 9, 10]);
+    let tasks = frames.map(|(n, frame)| Task::frame(n, frame, &format!("/out/{n}.png")));
+    let segment = Input::Segment {
+        segment: 4,
+        tasks: tasks.collect(),
+    };
+    session.step(0.0, vec![segment], out);
+}
+
+#[test]
+fn a_command_takes_as_many_frames_as_follow_one_another() {
+    let (mut session, mut out) = render_with("runs");
+    runs_of_frames(&mut *session, &mut out);
+    session.step(
+        0.1,
+        vec![Input::exited(1, 3), Input::exited(2, 3)],
+        &mut out,
+    );
+    let all = runs(&out.take());
+    let frames: Vec<&[String]> = all.iter().map(|argv| &argv[1..]).collect();
+    assert_eq!(frames, [&["1", "2", "3"][..], &["7"], &["9", "10"]]);
+}
+
+#[test]
+fn a_cut_keeps_no_run_behind_one_that_it_shortens() {
+    // What is kept, by how many are asked for, while the first task of the first run is begun.
+    for (keep, kept, killed) in [
+        (0, 1, vec![2]),
+        (2, 2, vec![2]),
+        (3, 3, vec![2]),
+        (4, 4, vec![]),
+        (5, 5, vec![]),
+        (6, 6, vec![]),
+    ] {
+        let (mut session, mut out) = render_with("runs");
+        runs_of_frames(&mut *session, &mut out);
+        let begun = Input::stdout(1, "frame 0");
+        let cut = Input::Cut { segment: 4, keep };
+        session.step(0.1, vec![begun, cut], &mut out);
+        let effects = out.take();
+        let killed = killed.into_iter().map(|run| Effect::Kill { run });
+        assert_eq!(
+            effects.last(),
+            Some(&Effect::Kept {
+                segment: 4,
+                keep: kept
+            }),
+        );
+        let kills = |one: &&Effect| matches!(one, Effect::Kill { .. });
+        assert_eq!(
+            effects.iter().filter(kills).cloned().collect::<Vec<_>>(),
+            killed.collect::<Vec<_>>(),
+            "keep {keep}"
+        );
+        // Every task that is kept gets a verdict, and no other one.
+        let ends = (1..=3).map(|run| Input::exited(run, 3));
+        session.step(0.2, ends.collect(), &mut out);
+        let ended: Vec<u32> = verdicts(&out.take()).iter().map(|one| one.0).collect();
+        assert_eq!(ended, (1..=kept).collect::<Vec<_>>(), "keep {keep}");
+    }
 }
 
 #[test]

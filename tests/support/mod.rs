@@ -8,6 +8,7 @@
 
 pub mod blender;
 pub mod pictures;
+pub mod povray;
 pub mod sshd;
 
 use std::collections::BTreeMap;

@@ -28,7 +28,10 @@ POINTWISE = {
     "CompositorNodeSepRGBA", "CompositorNodeCombRGBA", "CompositorNodeSeparateColor",
     "CompositorNodeCombineColor", "CompositorNodePremulKey", "CompositorNodeOutputFile",
 }
+# How far adaptive sampling looks; three pixels were the farthest ever seen.
 ADAPTIVE_MARGIN = 8
+# Compositors from here on were not tried.
+BLUR_TRIED_BELOW = (4, 2)
 
 # Switches that are named like passes.
 NO_PASSES = {"use_pass_combined", "use_pass_cryptomatte_accurate"}
@@ -61,14 +64,59 @@ def channels(image):
     return {"BW": ["Y"], "RGB": ["R", "G", "B"]}.get(image.color_mode, ["R", "G", "B", "A"])
 
 
+def short(kind):
+    """`CompositorNodeBlur` is Blur."""
+    return kind[len("CompositorNode"):] if kind.startswith("CompositorNode") else kind
+
+
+def blur_reach(node):
+    """How many pixels around a pixel a blur reads; None where there is no bound."""
+    size = node.inputs["Size"]
+    bounded = node.filter_type != "FAST_GAUSS" and not node.use_relative \
+        and not node.use_variable_size and not node.use_extended_bounds \
+        and not size.is_linked and 0.0 <= size.default_value <= 1.0
+    return max(node.size_x, node.size_y) if bounded else None
+
+
+def reach(node, inner):
+    """How many pixels around a pixel a node reads; None where there is no bound."""
+    if node.bl_idname in POINTWISE:
+        return 0
+    # A group may be there several times, one behind the other.
+    if inner or tuple(bpy.app.version[:2]) >= BLUR_TRIED_BELOW:
+        return None
+    if node.bl_idname == "CompositorNodeFilter":
+        return 1
+    return blur_reach(node) if node.bl_idname == "CompositorNodeBlur" else None
+
+
+def composited(scene, settings):
+    """(margin, why not) for what the compositor reads of a picture."""
+    tree = fw_prepare.compositor_tree(scene)
+    nodes = [node for node in fw_prepare.nodes_below(tree) if not node.mute]
+    if settings.get("file_outputs") == "keep" \
+            and any(node.bl_idname == "CompositorNodeOutputFile" for node in nodes):
+        return 0, "File Output nodes would write a file for every tile"
+    for node in nodes:
+        if node.bl_idname == "CompositorNodeRLayers" and node.scene not in (None, scene):
+            return 0, "the compositor renders scene %s too" % node.scene.name
+    margin, endless = 0, set()
+    for node in nodes:
+        found = reach(node, node.id_data != tree)
+        if found is None:
+            endless.add(short(node.bl_idname))
+        else:
+            margin += found
+    if endless:
+        return 0, "the compositor reads neighbouring pixels: %s" % ", ".join(sorted(endless))
+    return margin, ""
+
+
 def tiling(scene, settings, wanted):
     """(exact, margin, why) for rendering a frame in tiles."""
     render = scene.render
     image = render.image_settings
     whole_numbers = (wanted or ("exr" if "EXR" in image.file_format else "png")) != "exr"
-    tree = fw_prepare.compositor_tree(scene)
-    reaching = sorted({node.bl_label for node in fw_prepare.nodes_below(tree)
-                       if not node.mute and node.bl_idname not in POINTWISE})
     if render.engine != "CYCLES":
         return False, 0, "%s shades edges of a tile differently" % render.engine
     if fw_prepare.views(scene) > 1:
@@ -79,18 +127,20 @@ def tiling(scene, settings, wanted):
         return False, 0, "the sequencer changes the picture"
     if fw_prepare.denoises(scene):
         return False, 0, "denoising looks at the whole frame"
+    if scene.cycles.time_limit > 0.0:
+        return False, 0, "a time limit stops sampling wherever it is"
     if render.use_freestyle:
         return False, 0, "Freestyle draws lines over the whole frame"
     if render.use_stamp:
         return False, 0, "burnt-in metadata would be drawn on every tile"
-    if reaching:
-        return False, 0, "the compositor reads neighbouring pixels: %s" % ", ".join(reaching)
+    margin, why = composited(scene, settings)
+    if why:
+        return False, 0, why
     if whole_numbers and render.dither_intensity > 0:
         return False, 0, "dithering starts anew at each tile's corner (set Dither to 0, or use exr)"
     if scene.cycles.use_adaptive_sampling:
-        return (False, ADAPTIVE_MARGIN,
-                "adaptive sampling looks at neighbouring pixels, with no hard bound")
-    return True, 0, ""
+        margin += ADAPTIVE_MARGIN
+    return True, margin, ""
 
 
 def layer_split(scene):
@@ -195,7 +245,7 @@ def main():
             bpy.context.window.scene = scene
         if setup["output"]:
             fw_prepare.set_format(
-                scene, fw_prepare.picture_format(scene, setup["output"], ""), settings)
+                scene, fw_prepare.picture_format(own_format, setup["output"], ""), settings)
     except fw_prepare.Refused as refused:
         fw_wire.say("refused", reason=refused.reason, why=str(refused))
         return

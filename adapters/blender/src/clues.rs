@@ -46,7 +46,7 @@ impl Ruling {
 }
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct End {
     /// Its exit code, when it exited.
     pub code: Option<i32>,

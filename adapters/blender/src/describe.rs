@@ -16,6 +16,8 @@ pub fn description() -> Description {
             layers: true,
             frame_lists: true,
             reports_frames: true,
+            reads_scenes: true,
+            reduced: true,
             ..Abilities::default()
         },
         outputs: vec![OutputFormat::png(), OutputFormat::exr()],

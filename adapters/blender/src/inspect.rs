@@ -1,4 +1,7 @@
 //! What is in a scene: one run of Blender, which tells it in messages.
+//!
+//! Without a Blender, or with one that is too old for the scene, the same messages come from the
+//! scene's file (`file`). What a running Blender says holds.
 
 use framewright_plugin_api::data::{
     Asset, Basis, Cost, Costs, Failure, Input, Layer, Open, Scene, Stream, Verdict,
@@ -6,6 +9,7 @@ use framewright_plugin_api::data::{
 use framewright_plugin_api::{Effects, Session};
 
 use crate::clues::{Clues, End, Ruling};
+use crate::file;
 use crate::launch::{Launch, Purpose};
 use crate::lines::{self, Facts, Line, Message};
 
@@ -20,6 +24,8 @@ pub struct Inspect {
     launch: Launch,
     clues: Clues,
     facts: Option<Box<Facts>>,
+    /// The Blender that saved it, as in `3.4`.
+    written_by: String,
     layers: Vec<Layer>,
     assets: Vec<Asset>,
     warnings: Vec<String>,
@@ -33,11 +39,11 @@ impl Inspect {
     /// Asks for the run.
     pub fn open(open: Open, out: &mut Effects) -> Result<Self, Failure> {
         let launch = Launch::of(open)?;
-        out.run(launch.run(RUN, Purpose::Inspect));
-        Ok(Inspect {
+        let mut inspect = Inspect {
             launch,
             clues: Clues::default(),
             facts: None,
+            written_by: String::new(),
             layers: Vec::new(),
             assets: Vec::new(),
             warnings: Vec::new(),
@@ -45,7 +51,50 @@ impl Inspect {
             started_s: 0.0,
             scene_s: 0.0,
             over: false,
-        })
+        };
+        if inspect.launch.has_program() {
+            out.run(inspect.launch.run(RUN, Purpose::Inspect));
+        } else {
+            inspect.alone(out);
+        }
+        Ok(inspect)
+    }
+
+    /// Reads the scene from its file, where there is no Blender.
+    fn alone(&mut self, out: &mut Effects) {
+        match self.read_file() {
+            Ok(()) => {
+                out.note(
+                    "read from the scene's file, without Blender: what a load would change \
+                     (scripts, drivers, missing data-blocks) is not known",
+                );
+                self.conclude(End::default(), out);
+            }
+            Err(why) => {
+                self.over = true;
+                let why = format!("cannot read {}: {why}", self.launch.scene());
+                out.failed(Verdict::Unrenderable, why, "");
+            }
+        }
+    }
+
+    fn read_file(&mut self) -> Result<(), file::ReadError> {
+        for message in self.launch.tell()? {
+            self.message(0.0, message);
+        }
+        Ok(())
+    }
+
+    /// A Blender that is too old says nothing but that.
+    fn read_newer(&mut self) {
+        let newer = self.clues.refused.as_ref().filter(|one| one.0 == "newer");
+        let Some((_, why)) = newer.cloned() else {
+            return;
+        };
+        if self.read_file().is_ok() && self.complete {
+            self.warnings
+                .push(format!("{why}; it was read from its file alone"));
+        }
     }
 
     fn line(&mut self, at_s: f64, stream: Stream, text: &str) {
@@ -61,7 +110,9 @@ impl Inspect {
             Message::Preflight {
                 kind,
                 memory_limit_bytes,
+                written_by,
             } => {
+                self.written_by = written_by;
                 self.clues.file_kind = kind;
                 self.clues.memory_limit_bytes = memory_limit_bytes;
             }
@@ -111,6 +162,7 @@ impl Inspect {
 
     fn conclude(&mut self, end: End, out: &mut Effects) {
         self.over = true;
+        self.read_newer();
         if let Some(facts) = self.facts.take().filter(|_| self.complete) {
             out.scene(self.scene(*facts));
             return;
@@ -132,7 +184,13 @@ impl Inspect {
     }
 
     fn scene(&mut self, facts: Facts) -> Scene {
-        let load_s = facts.load_s.unwrap_or(self.scene_s - self.started_s);
+        let load_s = match (facts.load_s, self.scene_s - self.started_s) {
+            (Some(load_s), _) => Cost::new(load_s, Basis::Measured),
+            (None, seen_s) if self.launch.has_program() && seen_s > 0.0 => {
+                Cost::new(seen_s, Basis::Measured)
+            }
+            (None, _) => Cost::default(),
+        };
         let mut layers = std::mem::take(&mut self.layers);
         for layer in &mut layers {
             layer.undivided = facts.undivided;
@@ -166,16 +224,28 @@ impl Inspect {
             engine: Some(facts.engine),
             layers,
             costs: Costs {
-                load_s: Cost::new(load_s, Basis::Measured),
+                load_s,
                 ..Costs::default()
             },
             memory_bytes: facts.memory_bytes.unwrap_or(0),
             assets: std::mem::take(&mut self.assets),
             tiles: facts.tiles,
-            version_min: String::new(),
+            version_min: version_min(&self.written_by),
             layer_split: facts.layer_split,
             warnings,
+            carry: serde_json::Value::Null,
         }
+    }
+}
+
+/// The oldest Blender that loads what another one saved: a file of a later one of the same first
+/// number loads with a warning, one of a later first number crashes or is refused.
+fn version_min(written_by: &str) -> String {
+    match written_by.split_once('.') {
+        Some((major, _)) if major.parse().is_ok_and(|major: u32| major >= 3) => {
+            format!("{major}.0")
+        }
+        _ => String::new(),
     }
 }
 

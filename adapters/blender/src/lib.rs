@@ -13,6 +13,7 @@
 
 mod clues;
 mod describe;
+mod file;
 mod inspect;
 mod launch;
 mod lines;

@@ -17,6 +17,9 @@ pub enum Message {
         /// What the process may hold at most.
         #[serde(default)]
         memory_limit_bytes: Option<u64>,
+        /// The Blender that saved it, as in `3.4`; empty where that cannot be told.
+        #[serde(default)]
+        written_by: String,
     },
     /// The scene will not be rendered.
     Refused {

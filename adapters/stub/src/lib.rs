@@ -46,6 +46,7 @@ impl Adapter for Stub {
                 layers: true,
                 frame_lists: true,
                 reports_frames: true,
+                reduced: true,
                 ..Abilities::default()
             },
             outputs: vec![

@@ -19,14 +19,23 @@ enum Order<'a> {
         frame: i32,
         #[serde(skip_serializing_if = "Option::is_none")]
         tile: Option<Tile>,
+        #[serde(skip_serializing_if = "is_whole")]
+        reduced: u32,
         attempt: u32,
         #[serde(skip_serializing_if = "str::is_empty")]
         output: &'a str,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        needs: Vec<&'a str>,
     },
     Cut {
         segment: u64,
         keep: u32,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_whole(reduced: &u32) -> bool {
+    *reduced <= 1
 }
 
 impl Order<'_> {
@@ -49,8 +58,10 @@ pub fn tasks(segment: u64, tasks: &[Task]) -> Vec<String> {
             layer: &task.layer,
             frame: task.frame,
             tile: task.tile,
+            reduced: task.reduced,
             attempt: task.attempt,
             output: &task.output,
+            needs: task.needs.iter().map(|need| need.path.as_str()).collect(),
         };
         let line = order.line();
         if !text.is_empty() && text.len() + line.len() > WRITE_BYTES_MAX {

@@ -124,7 +124,7 @@ impl Inspection {
             },
             layer_split: LayerSplit {
                 exact: true,
-                why: String::new(),
+                ..LayerSplit::default()
             },
             assets,
             warnings,

@@ -55,6 +55,12 @@ fn fill(
     path(&mut table, "output", &mut args.output)?;
     path(&mut table, "video", &mut args.video)?;
     path(&mut table, "contact-sheet", &mut args.contact_sheet)?;
+    // A name, or a file beside the job.
+    let view = table.text("view")?.map(|view| match is_cube(&view) {
+        true => beside(file, &view).to_string_lossy().into_owned(),
+        false => view,
+    });
+    or(&mut args.view, view);
 
     // Where to run is one choice: typing any part of it sets the file's aside.
     let hosts_typed = args.hosts.is_some() || !args.host.is_empty() || args.local.is_some();
@@ -121,6 +127,12 @@ fn fill(
         .extend(folders.iter().map(|folder| beside(file, folder)));
     or(&mut common.format, table.parsed("format", format)?);
     table.end()
+}
+
+/// Whether a view is a file.
+pub(super) fn is_cube(view: &str) -> bool {
+    let extension = Path::new(view).extension();
+    extension.is_some_and(|it| it.eq_ignore_ascii_case("cube"))
 }
 
 fn or<T>(typed: &mut Option<T>, written: Option<T>) {

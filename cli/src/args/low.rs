@@ -343,12 +343,17 @@ pub(crate) struct JobArgs {
     /// Replace files that this job did not write.
     #[arg(long, help_heading = "Where")]
     pub(crate) overwrite: bool,
-    /// Assemble the frames into a film at the end.
+    /// Make a film of all frames at the end, at the scene's rate: .mp4 (H.264) or .mov (ProRes).
+    /// `{layer}` is the layer, where each has files of its own. Needs ffmpeg.
     #[arg(long, value_name = "FILE", help_heading = "Where")]
     pub(crate) video: Option<PathBuf>,
-    /// Draw an overview of all frames at the end.
+    /// Draw all frames into one .png at the end.
     #[arg(long, value_name = "FILE", help_heading = "Where")]
     pub(crate) contact_sheet: Option<PathBuf>,
+    /// Show EXRs through this view in film and contact sheet: srgb, rec709, raw or a .cube file.
+    /// By default srgb.
+    #[arg(long, value_name = "VIEW", help_heading = "Where")]
+    pub(crate) view: Option<String>,
 
     /// Use the hosts of this file. By default ./farm.toml, else the user's farm.toml, else this
     /// machine.
@@ -395,7 +400,7 @@ pub(crate) struct JobArgs {
 
 impl JobArgs {
     /// A resumed job brings all of these with it.
-    const NOT_WITH_RESUME: [&'static str; 29] = [
+    const NOT_WITH_RESUME: [&'static str; 30] = [
         "scene",
         "job",
         "frames",
@@ -417,6 +422,7 @@ impl JobArgs {
         "overwrite",
         "video",
         "contact_sheet",
+        "view",
         "hosts",
         "host",
         "local",

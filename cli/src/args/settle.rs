@@ -11,9 +11,10 @@ use framewright_core::policy::{POLICIES, Policy, PolicyError};
 use framewright_core::quantity::{
     Bytes, QuantityError, parse_duration, parse_segment_size, parse_share,
 };
-use framewright_core::request::{Request, SegmentSize, Split};
+use framewright_core::request::{Request, SegmentSize, Split, TilesWish};
 
 use super::hosts::{self, Chosen};
+use super::job_file::is_cube;
 use super::low::{InspectArgs, JobArgs, SplitChoice};
 use crate::engine;
 use crate::printable::{printable, shown};
@@ -43,7 +44,6 @@ pub(crate) fn settle(
     adapter_path: &[PathBuf],
     around: &Surroundings,
 ) -> Result<Settled, Presentable> {
-    refuse_not_yet(args)?;
     let scene = scene(args.scene.as_deref(), around)?;
     if let Some(frames) = &args.frames {
         frame_set("--frames", frames)?;
@@ -67,6 +67,8 @@ pub(crate) fn settle(
             Some(SplitChoice::Tiles) => Split::Tiles,
             Some(SplitChoice::Layers) => Split::Layers,
         },
+        tiles: args.tiles.as_deref().map(tiles).transpose()?,
+        overlap: args.overlap,
         policy: args
             .policy
             .as_deref()
@@ -83,6 +85,13 @@ pub(crate) fn settle(
             .output
             .as_deref()
             .map(|output| output_pattern(output, args, around))
+            .transpose()?,
+        video: reel(args.video.as_deref(), "the film", around)?,
+        contact_sheet: reel(args.contact_sheet.as_deref(), "the contact sheet", around)?,
+        view: args
+            .view
+            .as_deref()
+            .map(|typed| view(typed, around))
             .transpose()?,
         working_folder: around.working_folder.clone(),
         overwrite: args.overwrite,
@@ -128,35 +137,59 @@ pub(crate) fn settle_inspect(
     Ok(settle(&job, adapter_path, around)?.request)
 }
 
-fn refuse_not_yet(args: &JobArgs) -> Result<(), Presentable> {
-    let not_yet = |wanted: bool, what: &str| {
-        if wanted {
-            Err(Presentable::not_yet(what))
-        } else {
-            Ok(())
-        }
+/// `--tiles`: a grid, or left to the kernel.
+fn tiles(text: &str) -> Result<TilesWish, Presentable> {
+    let wrong = || {
+        Presentable::usage(format!(
+            "--tiles `{}` is no number of tiles",
+            printable(text)
+        ))
+        .hint("write COLSxROWS such as 4x4, or auto")
     };
-    not_yet(
-        args.tiles.is_some(),
-        "splitting frames into tiles (--tiles)",
-    )?;
-    not_yet(
-        args.split == Some(SplitChoice::Tiles),
-        "splitting frames into tiles (--split tiles)",
-    )?;
-    not_yet(
-        args.split == Some(SplitChoice::Layers),
-        "rendering layers apart (--split layers)",
-    )?;
-    not_yet(
-        args.overlap.is_some(),
-        "splitting frames into tiles (--overlap)",
-    )?;
-    not_yet(args.video.is_some(), "assembling a film (--video)")?;
-    not_yet(
-        args.contact_sheet.is_some(),
-        "drawing an overview (--contact-sheet)",
-    )
+    if text == "auto" {
+        return Ok(TilesWish::Auto);
+    }
+    let count = |text: &str| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse().ok()).flatten()
+    };
+    let (columns, rows) = text.split_once('x').ok_or_else(wrong)?;
+    match (count(columns), count(rows)) {
+        (Some(columns), Some(rows)) if columns > 0 && rows > 0 => {
+            Ok(TilesWish::Grid { columns, rows })
+        }
+        _ => Err(wrong()),
+    }
+}
+
+/// Where a film or a contact sheet goes, whole.
+fn reel(
+    typed: Option<&Path>,
+    what: &str,
+    around: &Surroundings,
+) -> Result<Option<PathBuf>, Presentable> {
+    let Some(typed) = typed else { return Ok(None) };
+    if typed.as_os_str().is_empty() {
+        return Err(Presentable::usage(format!("{what} is empty")).hint("name a file"));
+    }
+    let path = around.working_folder.join(typed);
+    if path.is_dir() {
+        return Err(
+            Presentable::usage(format!("{} is a folder", shown(typed))).hint("name a file in it")
+        );
+    }
+    utf8(&path, what)?;
+    Ok(Some(path))
+}
+
+/// A view by its name, or by its file's whole path.
+fn view(typed: &str, around: &Surroundings) -> Result<String, Presentable> {
+    if !is_cube(typed) {
+        return Ok(typed.to_owned());
+    }
+    let path = around.working_folder.join(typed);
+    utf8(&path, "the view's path")?;
+    Ok(path.to_string_lossy().into_owned())
 }
 
 fn scene(typed: Option<&Path>, around: &Surroundings) -> Result<PathBuf, Presentable> {

@@ -186,21 +186,24 @@ fn a_folder_is_no_output_pattern() {
 }
 
 #[test]
-fn what_is_not_built_says_so() {
+fn films_and_sheets_are_whole_paths() {
     let world = World::new();
-    type Change = fn(&mut JobArgs);
-    let wishes: [Change; 6] = [
-        |args| args.tiles = Some("4x4".into()),
-        |args| args.split = Some(SplitChoice::Tiles),
-        |args| args.split = Some(SplitChoice::Layers),
-        |args| args.overlap = Some(8),
-        |args| args.video = Some("a.mp4".into()),
-        |args| args.contact_sheet = Some("a.png".into()),
-    ];
-    for wish in wishes {
-        let message = world.refusal(wish);
-        assert!(message.ends_with("is not possible yet"), "{message}");
-    }
+    let request = world
+        .settle(|args| {
+            args.video = Some("films/a.mp4".into());
+            args.contact_sheet = Some("/sheets/a.png".into());
+            args.view = Some("looks/Warm.CUBE".into());
+        })
+        .unwrap()
+        .request;
+    assert_eq!(request.video, Some(world.path("films/a.mp4")));
+    assert_eq!(request.contact_sheet, Some("/sheets/a.png".into()));
+    let view = world.path("looks/Warm.CUBE");
+    assert_eq!(request.view.as_deref(), view.to_str());
+    let named = world.settle(|args| args.view = Some("rec709".into()));
+    assert_eq!(named.unwrap().request.view.as_deref(), Some("rec709"));
+    let refused = world.refusal(|args| args.video = Some(".".into()));
+    assert!(refused.contains("is a folder"), "{refused}");
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub(crate) struct Bars {
     overall: ProgressBar,
     slots: Vec<ProgressBar>,
     more: Option<ProgressBar>,
+    /// What is done beside rendering.
+    beside: Option<ProgressBar>,
     notices: Notices,
     colours: bool,
     opening: Opening,
@@ -55,6 +57,7 @@ impl Bars {
             overall,
             slots: Vec::new(),
             more: None,
+            beside: None,
             notices: Notices::new(loudness),
             colours,
             opening,
@@ -87,8 +90,13 @@ impl Bars {
         self.overall.set_length(u64::from(tally.total));
         self.overall.set_position(u64::from(tally.settled()));
         self.overall.set_message(progress(tally, now));
-        let layout = layout(tally.slots.len(), rows);
+        let doing = tally.assembly.doing();
+        let layout = layout(
+            tally.slots.len(),
+            rows.saturating_sub(doing.is_some().into()),
+        );
         self.fit(layout);
+        self.show_beside(doing, now);
         let widths = widths(tally);
         for (bar, (name, slot)) in self.slots.iter().zip(&tally.slots) {
             let hindrance = tally.hindrance(name);
@@ -114,7 +122,11 @@ impl Bars {
         }
         match (&self.more, layout.hidden > 0) {
             (None, true) => {
-                self.more = Some(self.multi.add(ProgressBar::new(0).with_style(line_style())))
+                let bar = ProgressBar::new(0).with_style(line_style());
+                self.more = Some(match self.slots.last() {
+                    Some(last) => self.multi.insert_after(last, bar),
+                    None => self.multi.insert_after(&self.overall, bar),
+                });
             }
             (Some(more), false) => {
                 self.multi.remove(more);
@@ -122,6 +134,21 @@ impl Bars {
             }
             (None, false) | (Some(_), true) => {}
         }
+    }
+
+    /// A last line while pictures are put together, or a film is made.
+    fn show_beside(&mut self, doing: Option<(String, Timestamp)>, now: Timestamp) {
+        let Some((what, since)) = doing else {
+            if let Some(beside) = self.beside.take() {
+                self.multi.remove(&beside);
+            }
+            return;
+        };
+        let multi = &self.multi;
+        let line = || multi.add(ProgressBar::new(0).with_style(line_style()));
+        let beside = self.beside.get_or_insert_with(line);
+        let clock = clock(seconds(since, now));
+        beside.set_message(format!("  {}  {clock}", printable(&what)));
     }
 
     /// Takes the bars away; what was told above them stays.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::notices::{Loudness, Notice, Notices};
 use super::tally::Tally;
-use super::words::{rate, time};
+use super::words::{count, rate, time};
 use crate::printable::printable;
 
 /// Tasks up to which each is told; above, a line a percent.
@@ -63,6 +63,25 @@ impl<W: Write> Lines<W> {
                 self.percent(stamped.time, tally);
             }
         }
+        if let Event::Assembled {
+            picture,
+            pieces,
+            seconds,
+            seams,
+            ..
+        } = &stamped.event
+            && seams.is_empty()
+            && (tally.total <= TASKS_TOLD_MAX || self.loudness == Loudness::Verbose)
+        {
+            let of = count(u64::from(*pieces), "piece", "pieces");
+            let picture = picture.to_string();
+            let text = format!(
+                "{}  assembled of {of}  {}",
+                printable(&picture),
+                time(*seconds)
+            );
+            self.tell(&Notice::Plain(text));
+        }
     }
 
     fn percent(&mut self, now: Timestamp, tally: &Tally) {
@@ -85,7 +104,16 @@ impl<W: Write> Lines<W> {
 
 /// `120/300 frames, 2 failed, 41.2 a minute, 4m12s left`
 pub(crate) fn progress(tally: &Tally, now: Timestamp) -> String {
-    let mut text = format!("{}/{} frames", tally.committed(), tally.total);
+    let assembled = tally.assembly.counts;
+    let mut text = match assembled.total {
+        0 => format!("{}/{} frames", tally.committed(), tally.total),
+        total => format!(
+            "{}/{} tasks, {}/{total} frames assembled",
+            tally.committed(),
+            tally.total,
+            assembled.done
+        ),
+    };
     if !tally.failures.is_empty() {
         text.push_str(&format!(", {} failed", tally.failures.len()));
     }

@@ -3,6 +3,7 @@
 //! A thread of its own folds the events into a [`Tally`], writes `--events`, and draws bars on a
 //! terminal or lines elsewhere. The run loop never waits for it.
 
+mod assembly;
 mod bars;
 mod events_file;
 mod lines;
@@ -27,7 +28,8 @@ use jiff::Timestamp;
 use crate::args::low::{Common, Format};
 use crate::problem::Presentable;
 use crate::stream::{EventSink, EventSource, Next, channel};
-use bars::{Bars, DRAWS_A_SECOND, Opening};
+pub(crate) use bars::DRAWS_A_SECOND;
+use bars::{Bars, Opening};
 use events_file::EventsFile;
 use lines::Lines;
 pub(crate) use notices::{Loudness, Notice};

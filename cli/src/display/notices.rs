@@ -178,6 +178,8 @@ impl Notices {
                 pid: _,
                 predicted_makespan_s: _,
                 history,
+                pictures: _,
+                pictures_skipped: _,
             } => self.normal(|| {
                 let done = if *skipped > 0 {
                     format!(", {skipped} of them done already")
@@ -224,7 +226,45 @@ impl Notices {
                 host,
                 slot,
             } => self.verbose(|| format!("{host}/{slot}: segment {segment} ended")),
-            Event::TaskStarted { .. }
+            // What of it is rendered again is told as the tasks that fail with it.
+            Event::AssemblyFailed {
+                picture,
+                why,
+                again: false,
+                ..
+            } => {
+                let picture = picture.to_string();
+                self.failure(format!(
+                    "{}: not assembled: {}",
+                    printable(&picture),
+                    printable(why)
+                ))
+            }
+            Event::Seam {
+                picture,
+                seam,
+                again: false,
+            } => {
+                let (picture, seam) = (picture.to_string(), seam.to_string());
+                self.failure(format!(
+                    "{}: assembled with a seam: {}",
+                    printable(&picture),
+                    printable(&seam)
+                ))
+            }
+            Event::ReelBegun { kind, frames } => self.normal(|| {
+                let frames = count(u64::from(*frames), "frame", "frames");
+                Notice::Plain(format!("making the {kind} of {frames}"))
+            }),
+            Event::ReelFailed { kind, why, .. } => {
+                self.failure(format!("no {kind}: {}", printable(why)))
+            }
+            Event::AssemblyFailed { again: true, .. }
+            | Event::Seam { again: true, .. }
+            | Event::Assembling { .. }
+            | Event::Assembled { .. }
+            | Event::Reel { .. }
+            | Event::TaskStarted { .. }
             | Event::Progress { .. }
             | Event::TaskVerifying { .. }
             | Event::TaskDone { .. }

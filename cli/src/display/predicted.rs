@@ -120,6 +120,9 @@ mod tests {
             outputs: Vec::new(),
             hosts,
             failures: Vec::new(),
+            assembled: Default::default(),
+            films: Vec::new(),
+            contact_sheets: Vec::new(),
         }
     }
 

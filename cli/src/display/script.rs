@@ -23,6 +23,8 @@ pub(crate) fn started(tasks: u32) -> Event {
         pid: 1,
         predicted_makespan_s: None,
         history: None,
+        pictures: 0,
+        pictures_skipped: 0,
     }
 }
 

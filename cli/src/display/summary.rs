@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use framewright_core::event::JobEnd;
+use framewright_core::event::{JobEnd, ReelKind};
 use framewright_core::store::Status;
 
 use super::predicted;
@@ -22,6 +22,10 @@ pub(crate) fn report(tally: &Tally, outcome: &Outcome) -> RenderReport {
     let makespan_s = tally.end.map_or(0.0, |end| end.makespan_s);
     let mut outputs = outcome.outputs.clone();
     outputs.sort();
+    let reels = |wanted: ReelKind| {
+        let of_kind = outcome.reels.iter().filter(|(kind, _)| *kind == wanted);
+        of_kind.map(|(_, path)| path.clone()).collect()
+    };
     RenderReport {
         job: outcome.job.clone(),
         state: match outcome.state {
@@ -47,6 +51,9 @@ pub(crate) fn report(tally: &Tally, outcome: &Outcome) -> RenderReport {
         load_s: tally.load_s,
         render_s: tally.render_s,
         outputs,
+        assembled: tally.assembly.counts,
+        films: reels(ReelKind::Film),
+        contact_sheets: reels(ReelKind::ContactSheet),
         hosts: tally
             .hosts
             .iter()
@@ -61,7 +68,7 @@ pub(crate) fn report(tally: &Tally, outcome: &Outcome) -> RenderReport {
                 predicted_load_s: host.predicted_s.map(|_| host.predicted_load_s),
             })
             .collect(),
-        failures: tally.failures.clone(),
+        failures: [&tally.failures[..], &tally.assembly.failures].concat(),
     }
 }
 
@@ -69,6 +76,13 @@ pub(crate) fn report(tally: &Tally, outcome: &Outcome) -> RenderReport {
 pub(crate) fn text(report: &RenderReport, retries: u64) -> String {
     let mut lines = vec![headline(report)];
     lines.extend(where_files_are(&report.outputs));
+    let films = report.films.iter().map(|path| ("film", path));
+    let sheets = report
+        .contact_sheets
+        .iter()
+        .map(|path| ("contact sheet", path));
+    let reels = films.chain(sheets);
+    lines.extend(reels.map(|(what, path)| format!("{what}: {}", printable(path))));
     lines.extend(schedule(report, retries));
     lines.extend(predicted::lines(report));
     if !report.failures.is_empty() {
@@ -118,7 +132,11 @@ pub(crate) fn text(report: &RenderReport, retries: u64) -> String {
 
 fn headline(report: &RenderReport) -> String {
     let tasks = report.tasks;
-    let all = count(u64::from(tasks.total), "frame", "frames");
+    let pictures = report.assembled;
+    let all = match pictures.total {
+        0 => count(u64::from(tasks.total), "frame", "frames"),
+        _ => count(u64::from(tasks.total), "task", "tasks"),
+    };
     let mut parts = vec![match report.state {
         Status::Done => format!("done: {all} in {}", time(report.makespan_s)),
         state => format!(
@@ -133,6 +151,13 @@ fn headline(report: &RenderReport) -> String {
     }
     if tasks.failed > 0 {
         parts.push(format!("{} failed", tasks.failed));
+    }
+    if pictures.total > 0 {
+        let of = count(u64::from(pictures.total), "frame", "frames");
+        parts.push(match pictures.done == pictures.total {
+            true => format!("{of} assembled"),
+            false => format!("{} of {of} assembled", pictures.done),
+        });
     }
     parts.join(", ")
 }
@@ -197,6 +222,7 @@ fn schedule(report: &RenderReport, retries: u64) -> Vec<String> {
 mod tests {
     use super::super::script::*;
     use super::*;
+    use crate::documents::{AssembledCounts, Failure};
     use framewright_core::event::Stamped;
 
     fn outcome(state: JobEnd) -> Outcome {
@@ -209,6 +235,7 @@ mod tests {
                 .collect(),
             speeds: BTreeMap::new(),
             speeds_declared: BTreeMap::new(),
+            reels: Vec::new(),
             disk_full: false,
             adapter_faults: Vec::new(),
         }
@@ -269,6 +296,33 @@ mod tests {
     }
 
     #[test]
+    fn a_job_of_tiles_says_what_was_assembled_and_what_was_not() {
+        let mut outcome = outcome(JobEnd::Failed);
+        outcome.reels = vec![(ReelKind::ContactSheet, "/out/shot.png".into())];
+        let mut report = report(&job(JobEnd::Done), &outcome);
+        report.assembled = AssembledCounts {
+            total: 3,
+            done: 2,
+            failed: 1,
+        };
+        report.failures = vec![Failure {
+            task: "all:3".into(),
+            attempts: 2,
+            why: "tile all:3:0,0 is broken: it ends within a block".into(),
+        }];
+        insta::assert_snapshot!(text(&report, 0), @r#"
+        failed: 3 of 3 tasks in 11s, 2 of 3 frames assembled
+        frames: /out/shot/shot.0001.png to shot.0002.png
+        contact sheet: /out/shot.png
+        1 load, 1 segment; no schedule takes less than 10s: this one took 1.10 times that
+        failed:
+          all:3  2 attempts  tile all:3:0,0 is broken: it ends within a block
+        see the logs:   framewright logs 0198c0de
+        try them again: framewright render --resume 0198c0de
+        "#);
+    }
+
+    #[test]
     fn an_interrupted_job_says_how_to_go_on() {
         let report = report(&job(JobEnd::Interrupted), &outcome(JobEnd::Interrupted));
         assert!(text(&report, 0).ends_with("go on with: framewright render --resume 0198c0de\n"));
@@ -284,7 +338,8 @@ mod tests {
                 r#"{"format":1,"job":"0198c0de","state":"done","tasks":{"total":3,"done":3,"failed":0,"skipped":0},"#,
                 r#""segments":1,"loads":1,"makespan_s":11.0,"lower_bound_s":10.0,"ratio":1.1,"predicted_makespan_s":null,"load_s":2.0,"render_s":9.0,"#,
                 r#""outputs":["/out/shot/shot.0001.png","/out/shot/shot.0002.png","/out/shot/shot.0003.png"],"#,
-                r#""hosts":[{"name":"n1","tasks":3,"busy_s":11.0,"load_s":2.0,"speed":1.0,"speed_declared":1.0,"predicted_s":null,"predicted_load_s":null}],"failures":[]}"#
+                r#""hosts":[{"name":"n1","tasks":3,"busy_s":11.0,"load_s":2.0,"speed":1.0,"speed_declared":1.0,"predicted_s":null,"predicted_load_s":null}],"failures":[],"#,
+                r#""assembled":{"total":0,"done":0,"failed":0},"films":[],"contact_sheets":[]}"#
             )
         );
     }

@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use framewright_core::event::{Event, JobEnd, Stamped};
-use framewright_core::store::{VERDICT_COMMIT, VERDICT_LOST};
+use framewright_core::store::takes_back;
 use jiff::Timestamp;
 
+use super::assembly::Assembly;
 use super::standings::{Hindrance, Standings};
 use crate::documents::Failure;
 
@@ -93,6 +94,8 @@ pub(crate) struct Tally {
     pub(crate) hosts: BTreeMap<String, Host>,
     /// Tasks given up, in order.
     pub(crate) failures: Vec<Failure>,
+    /// What is put together of committed pictures.
+    pub(crate) assembly: Assembly,
     /// Tasks committed by this controller, and where, if anywhere.
     pub(crate) done: BTreeMap<String, Option<String>>,
     pub(crate) warnings: Vec<String>,
@@ -121,7 +124,11 @@ impl Tally {
                 pid: _,
                 predicted_makespan_s,
                 history: _,
+                pictures,
+                pictures_skipped,
             } => {
+                self.assembly.counts.total = *pictures;
+                self.assembly.counts.done = *pictures_skipped;
                 self.predicted_makespan_s = *predicted_makespan_s;
                 self.job = Some(job.clone());
                 self.total = *tasks;
@@ -273,7 +280,7 @@ impl Tally {
                 why: _,
             } => {
                 self.attempts_failed += 1;
-                if verdict == VERDICT_COMMIT || verdict == VERDICT_LOST {
+                if takes_back(verdict) {
                     self.done.remove(task);
                 }
                 *self.failed_attempts.entry(task.clone()).or_default() += 1;
@@ -311,6 +318,13 @@ impl Tally {
             | Event::SlotLeased { .. }
             | Event::Staged { .. }
             | Event::HostJoined { .. } => {}
+            Event::Assembling { .. }
+            | Event::Assembled { .. }
+            | Event::AssemblyFailed { .. }
+            | Event::Seam { .. }
+            | Event::ReelBegun { .. }
+            | Event::Reel { .. }
+            | Event::ReelFailed { .. } => self.assembly.apply(&stamped.event, now),
             Event::Warning { text } => self.warnings.push(text.clone()),
             Event::Stopping => self.stopping = true,
             Event::JobEnded {
@@ -473,6 +487,8 @@ pub(crate) fn seconds(a: Timestamp, b: Timestamp) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use framewright_core::store::VERDICT_COMMIT;
+
     use super::super::script::*;
     use super::*;
 

@@ -1,7 +1,7 @@
 //! What a task costs.
 //!
 //! ```text
-//! task = (frame(n) × weight(layer) / Σ weights × tile area / frame area + call) × slow(host)
+//! task = (frame(n) × weight(layer) / Σ weights × tile's part of the frame + call) × slow(host)
 //! ```
 //!
 //! `frame(n)` is a function of the scene and the frame number only, so a frame costs the same on
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::hash;
 use super::scene::{FrameCost, LayerChoice, Scene};
+use super::task::Rectangle;
 
 /// Longest time that a task may take; a product of large numbers must stay a duration.
 const TASK_S_MAX: f64 = 365.0 * 24.0 * 3600.0;
@@ -53,7 +54,23 @@ pub fn frame_mean(scene: &Scene) -> Duration {
     }
 }
 
-/// What one task costs on `host`; `area` is the tile's share of the frame, 0 to 1.
+/// What a part of the frame costs, a pixel outside all areas being 1.
+pub fn pixels(scene: &Scene, part: &Rectangle) -> f64 {
+    let frame = Rectangle {
+        x: 0,
+        y: 0,
+        width: scene.width,
+        height: scene.height,
+    };
+    let dearer = scene
+        .areas
+        .iter()
+        .map(|area| area.part.shared(part) as f64 * (area.cost - 1.0));
+    // Areas that overlap may take more than all away.
+    (frame.shared(part) as f64 + dearer.sum::<f64>()).max(0.0)
+}
+
+/// What one task costs on `host`; `area` is the tile's share of the frame's cost, 0 to 1.
 pub fn task(scene: &Scene, host: &str, layer: LayerChoice<'_>, number: i32, area: f64) -> Duration {
     let share = match layer {
         LayerChoice::All => 1.0,
@@ -111,6 +128,27 @@ mod tests {
             .collect();
         assert_eq!(costs, [1, 2, 4, 1, 2, 4]);
         assert_eq!(frame_mean(&scene), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn dear_areas_take_the_time_of_others() {
+        let scene = scene(
+            "frames = \"1-2\"\nwidth = 100\nheight = 100\n\
+             areas = [{ x = 50, y = 0, width = 50, height = 100, cost = 3.0 }]",
+        );
+        let cost = |x, width| {
+            let part = Rectangle {
+                x,
+                y: 0,
+                width,
+                height: 100,
+            };
+            pixels(&scene, &part)
+        };
+        assert_eq!(
+            (cost(0, 100), cost(0, 50), cost(40, 20)),
+            (20_000.0, 5_000.0, 4_000.0)
+        );
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub struct Subject<'a> {
     pub height: u32,
     /// The part that is drawn.
     pub part: Rectangle,
+    /// So near to an edge of the part that is none of the frame's, pixels are others.
+    pub margin: u32,
     /// Frame number.
     pub frame: i32,
     /// The layer's name, empty for the scene as it is.
@@ -82,9 +84,25 @@ fn draw(subject: &Subject<'_>, layer: &str) -> Vec<Rgba> {
     let part = subject.part;
     let mut pixels = Vec::with_capacity(part.width as usize * part.height as usize);
     for y in part.y..part.y + part.height {
-        pixels.extend((part.x..part.x + part.width).map(|x| painter.pixel(x, y)));
+        pixels.extend((part.x..part.x + part.width).map(|x| {
+            let [red, green, blue, alpha] = painter.pixel(x, y);
+            match is_near_edge(subject, x, y) {
+                true => [red ^ 0x40, green, blue, alpha],
+                false => [red, green, blue, alpha],
+            }
+        }));
     }
     pixels
+}
+
+/// Whether a renderer whose pixels look at their neighbours would have missed some of them here.
+fn is_near_edge(subject: &Subject<'_>, x: u32, y: u32) -> bool {
+    let near = |at: u32, first: u32, length: u32, all: u32| {
+        let (before, after) = (at - first, first + length - 1 - at);
+        (first > 0 && before < subject.margin) || (first + length < all && after < subject.margin)
+    };
+    let part = subject.part;
+    near(x, part.x, part.width, subject.width) || near(y, part.y, part.height, subject.height)
 }
 
 fn png(subject: &Subject<'_>) -> Result<Vec<u8>, png::EncodingError> {
@@ -159,6 +177,7 @@ mod tests {
             width: 64,
             height: 36,
             part,
+            margin: 0,
             frame: 7,
             layer,
             all_layers: &["beauty", "shadow"],
@@ -194,6 +213,28 @@ mod tests {
             decode_png(&bytes),
             draw(&subject("beauty", WHOLE), "beauty").as_flattened()
         );
+    }
+
+    #[test]
+    fn pixels_near_a_tiles_edge_miss_their_neighbours() {
+        let part = Rectangle {
+            x: 0,
+            y: 8,
+            width: 32,
+            height: 28,
+        };
+        let near = Subject {
+            margin: 4,
+            ..subject("beauty", part)
+        };
+        let (near, far) = (
+            draw(&near, "beauty"),
+            draw(&subject("beauty", part), "beauty"),
+        );
+        let differs = |x: usize, y: usize| near[y * 32 + x] != far[y * 32 + x];
+        // Left and bottom are the frame's own edges.
+        assert!(differs(31, 20) && differs(28, 20) && differs(5, 0) && differs(5, 3));
+        assert!(!differs(27, 20) && !differs(5, 4) && !differs(0, 20) && !differs(5, 27));
     }
 
     #[test]

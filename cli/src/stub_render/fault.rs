@@ -14,6 +14,10 @@
 //! | `slow` | ten times the cost |
 //! | `corrupt-output` | a third of the file is written, success is reported |
 //! | `no-output` | nothing is written, success is reported |
+//! | `wrong-pixels` | a whole file of the next frame's picture, success is reported |
+//!
+//! A fault with a place (`at = [x, y]`) happens only where the task renders that pixel: in one tile of
+//! a frame, or in the whole of it.
 
 use rustix::process::{Resource, Rlimit, Signal, getpid, kill_process, setrlimit};
 
@@ -29,8 +33,15 @@ pub const LICENCE_EXIT_CODE: u8 = 4;
 
 /// The fault that befalls this attempt, if any; the first in the scene wins.
 pub fn of(scene: &Scene, host: &str, layer: LayerChoice<'_>, task: &Task) -> Option<FaultKind> {
+    let renders = |[x, y]: [u32; 2]| {
+        task.tile.is_none_or(|tile| {
+            (tile.x..tile.x + tile.width).contains(&x)
+                && (tile.y..tile.y + tile.height).contains(&y)
+        })
+    };
     let matches = |fault: &&Fault| {
         fault.frames.contains(task.frame)
+            && fault.at.is_none_or(renders)
             && (fault.hosts.is_empty() || fault.hosts.iter().any(|h| h == host))
             && (fault.layers.is_empty()
                 || match layer {
@@ -79,6 +90,7 @@ fn die_by(signal: Signal) -> ! {
 
 #[cfg(test)]
 mod tests {
+    use super::super::task::Rectangle;
     use super::*;
     use std::path::Path;
 
@@ -91,6 +103,8 @@ mod tests {
             tile: None,
             attempt,
             output: Default::default(),
+            needs: Vec::new(),
+            reduced: 0,
         }
     }
 
@@ -115,5 +129,28 @@ mod tests {
         assert_eq!(of("n2", attempt(17, "x", 1)), None);
         assert_eq!(of("n1", attempt(18, "x", 1)), None);
         assert_eq!(of("n1", attempt(4, "y", 99)), Some(FaultKind::Slow));
+    }
+
+    #[test]
+    fn a_fault_with_a_place_strikes_the_tile_that_has_it() {
+        let scene = Scene::parse(
+            "frames = \"1\"\n[[fault]]\nframes = \"1\"\nkind = \"wrong-pixels\"\nat = [20, 5]\n",
+            Path::new("t.stub.toml"),
+        )
+        .expect("a right scene");
+        let of = |x: Option<u32>| {
+            let mut task = attempt(1, "", 1);
+            task.tile = x.map(|x| Rectangle {
+                x,
+                y: 0,
+                width: 10,
+                height: 6,
+            });
+            of(&scene, "n1", LayerChoice::All, &task)
+        };
+        assert_eq!(of(None), Some(FaultKind::WrongPixels));
+        assert_eq!(of(Some(11)), Some(FaultKind::WrongPixels));
+        assert_eq!(of(Some(10)), None);
+        assert_eq!(of(Some(21)), None);
     }
 }

@@ -62,6 +62,8 @@ impl<W: Write> Hand<W> {
                     tile: wish.tile,
                     attempt: wish.attempt,
                     output,
+                    needs: Vec::new(),
+                    reduced: 0,
                 };
                 renderer.render(&task, self)?;
             }

@@ -5,7 +5,8 @@
 //! its path as real renderers do: whoever needs whole files must check and rename them.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -107,7 +108,7 @@ impl Renderer {
         };
         let fault = fault::of(&self.scene, &self.host, layer, task);
         let draws = self.scene.output == Output::Image && !task.output.as_os_str().is_empty();
-        let area = part.share(self.scene.width, self.scene.height);
+        let area = self.share(task, part);
         let mut cost = cost::task(&self.scene, &self.host, layer, task.frame, area);
         if fault == Some(FaultKind::Slow) {
             cost *= fault::SLOW_FACTOR;
@@ -123,7 +124,15 @@ impl Renderer {
             self.pass(task, begin, cost, 1.0, desk)?;
             return desk.report(Report::Done(task));
         }
-        let bytes = self.picture(task, layer, part);
+        let bytes = task.needs.iter().try_for_each(|path| look_at(path));
+        let bytes = bytes.and_then(|()| match fault {
+            Some(FaultKind::WrongPixels) => {
+                let mut other = task.clone();
+                other.frame = other.frame.wrapping_add(1);
+                self.picture(&other, layer, part)
+            }
+            _ => self.picture(task, layer, part),
+        });
         self.pass(task, begin, cost, 1.0, desk)?;
         let written = bytes.and_then(|bytes| match fault {
             Some(FaultKind::NoOutput) => Ok(()),
@@ -138,7 +147,7 @@ impl Renderer {
 
     /// The layer and the part of the frame that a task means.
     fn subject(&self, task: &Task) -> Result<(LayerChoice<'_>, Rectangle), String> {
-        let Scene { width, height, .. } = self.scene;
+        let (width, height) = self.size(task);
         let layer = self
             .scene
             .layer(&task.layer)
@@ -156,6 +165,34 @@ impl Renderer {
             ));
         }
         Ok((layer, part))
+    }
+
+    /// The size of the whole frame, as the task wants it.
+    fn size(&self, task: &Task) -> (u32, u32) {
+        let by = task.reduced.max(1);
+        (
+            self.scene.width.div_ceil(by),
+            self.scene.height.div_ceil(by),
+        )
+    }
+
+    /// How much of a whole frame's time a part of it takes.
+    fn share(&self, task: &Task, part: Rectangle) -> f64 {
+        let by = task.reduced.max(1);
+        let whole = Rectangle {
+            x: 0,
+            y: 0,
+            width: self.scene.width,
+            height: self.scene.height,
+        };
+        let meant = Rectangle {
+            x: part.x * by,
+            y: part.y * by,
+            width: part.width * by,
+            height: part.height * by,
+        };
+        let cost = |part: &Rectangle| cost::pixels(&self.scene, part);
+        cost(&meant) / cost(&whole) / (f64::from(by) * f64::from(by))
     }
 
     /// Lets the given share of the task's time pass, with progress on the way.
@@ -216,7 +253,10 @@ impl Renderer {
                 desk.complain(&format!("Error: frame {} cannot go on", task.frame))?;
                 Err(Leave(fault::EXIT_CODE))
             }
-            FaultKind::CorruptOutput | FaultKind::NoOutput | FaultKind::Slow => Ok(()),
+            FaultKind::CorruptOutput
+            | FaultKind::NoOutput
+            | FaultKind::WrongPixels
+            | FaultKind::Slow => Ok(()),
         }
     }
 
@@ -234,9 +274,11 @@ impl Renderer {
             (Blame::AdapterFault, why)
         })?;
         let all_layers: Vec<&str> = self.scene.layers.iter().map(|l| l.name.as_str()).collect();
+        let (width, height) = self.size(task);
         let subject = Subject {
-            width: self.scene.width,
-            height: self.scene.height,
+            width,
+            height,
+            margin: self.scene.tiles.margin,
             part,
             frame: task.frame,
             layer: layer.name(),
@@ -245,6 +287,22 @@ impl Renderer {
         };
         encode(&subject, format, self.style).map_err(|why| (Blame::MachineFault, why))
     }
+}
+
+/// Whether a picture that a task stands on is there, and is one.
+fn look_at(path: &Path) -> Result<(), (Blame, String)> {
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    let why = match read {
+        Ok(()) if matches!(&magic, b"\x89PNG" | b"\x76\x2f\x31\x01") => return Ok(()),
+        Ok(()) => "it is no picture".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let why = format!(
+        "cannot use {}, on which the task stands: {why}",
+        path.display()
+    );
+    Err((Blame::MachineFault, why))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), (Blame, String)> {

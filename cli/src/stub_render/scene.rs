@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::frames::{FrameRun, Frames};
+use super::task::Rectangle;
 
 /// A scene that was read and checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +44,8 @@ pub struct Scene {
     pub output: Output,
     /// What it says about tiles.
     pub tiles: Tiles,
+    /// Where in the frame the time goes, where it is not the same everywhere.
+    pub areas: Vec<Area>,
     /// Whether it may stay loaded between segments.
     pub sticky: bool,
     /// Memory that rendering it needs; 0 = not known.
@@ -125,8 +128,17 @@ pub enum Output {
 pub struct Tiles {
     /// Whether stitched tiles equal the whole frame.
     pub exact: bool,
-    /// Overlap that makes it so.
+    /// Overlap that makes it so: nearer to the edges of a tile its pixels are others.
     pub margin: u32,
+}
+
+/// A rectangle of the frame whose pixels are dearer, or cheaper, than others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Area {
+    /// Where.
+    pub part: Rectangle,
+    /// How many times as much a pixel costs. Where areas overlap, what each adds is added up.
+    pub cost: f64,
 }
 
 /// Something that goes wrong.
@@ -142,6 +154,8 @@ pub struct Fault {
     pub hosts: Vec<String>,
     /// How often before it works; absent = always.
     pub times: Option<u32>,
+    /// Only where this pixel is rendered.
+    pub at: Option<[u32; 2]>,
 }
 
 /// What goes wrong; what each looks like from outside is in [`super::fault`].
@@ -158,6 +172,8 @@ pub enum FaultKind {
     CorruptOutput,
     /// No picture, but reported as written.
     NoOutput,
+    /// Another frame's picture.
+    WrongPixels,
     /// Ten times the cost.
     Slow,
     /// No licence.

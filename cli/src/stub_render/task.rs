@@ -38,12 +38,18 @@ pub struct Task {
     pub frame: i32,
     /// Which part of the frame; absent = all of it.
     pub tile: Option<Rectangle>,
+    /// The picture is wanted at one in so many of its width and height; 0 and 1 = as it is.
+    #[serde(default)]
+    pub reduced: u32,
     /// Which try this is, from 1; decides whether a fault still happens.
     #[serde(default = "first")]
     pub attempt: u32,
     /// Where the picture goes; empty = nowhere.
     #[serde(default)]
     pub output: PathBuf,
+    /// Pictures of other layers that it stands on.
+    #[serde(default)]
+    pub needs: Vec<PathBuf>,
 }
 
 fn first() -> u32 {
@@ -83,9 +89,14 @@ impl Rectangle {
         inside(self.x, self.width, width) && inside(self.y, self.height, height)
     }
 
-    /// Its share of a frame of that size, 0 to 1.
-    pub fn share(&self, width: u32, height: u32) -> f64 {
-        f64::from(self.width) * f64::from(self.height) / (f64::from(width) * f64::from(height))
+    /// What of it lies in the other, in pixels.
+    pub fn shared(&self, other: &Rectangle) -> u64 {
+        let length = |a: u32, a_long: u32, b: u32, b_long: u32| {
+            let end = (u64::from(a) + u64::from(a_long)).min(u64::from(b) + u64::from(b_long));
+            end.saturating_sub(u64::from(a.max(b)))
+        };
+        length(self.x, self.width, other.x, other.width)
+            * length(self.y, self.height, other.y, other.height)
     }
 }
 
@@ -130,6 +141,7 @@ mod tests {
         assert!(!tile(1, 0, 4, 4).fits(4, 4));
         assert!(!tile(0, 0, 0, 4).fits(4, 4));
         assert!(!tile(u32::MAX, 0, 2, 4).fits(4, 4));
-        assert!((tile(0, 0, 2, 2).share(4, 4) - 0.25).abs() < 1e-12);
+        assert_eq!(tile(0, 0, 2, 2).shared(&tile(1, 0, 4, 1)), 1);
+        assert_eq!(tile(0, 0, 2, 2).shared(&tile(2, 0, 4, 4)), 0);
     }
 }

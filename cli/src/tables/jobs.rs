@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use super::{cell, known_time, table, text as table_text};
 use crate::display::words::{count, time};
-use crate::documents::{JobsReport, StatusHost, StatusReport, TaskCounts};
+use crate::documents::{AssembledCounts, JobsReport, StatusHost, StatusReport, TaskCounts};
 use crate::printable::{for_shell, printable};
 
 /// The list, times in this zone.
@@ -44,6 +44,10 @@ pub(crate) fn one(report: &StatusReport, width: Option<u16>, zone: &TimeZone) ->
     let mut state = format!("{}, {} tasks done", job.state.as_str(), done(job.tasks));
     if job.tasks.failed > 0 {
         state.push_str(&format!(", {} failed", job.tasks.failed));
+    }
+    if job.assembled.total > 0 {
+        let AssembledCounts { total, done, .. } = job.assembled;
+        state.push_str(&format!(", {done}/{total} frames assembled"));
     }
     if let Some(eta_s) = report.eta_s {
         state.push_str(&format!(", {} left", time(eta_s)));
@@ -129,6 +133,7 @@ mod tests {
                 skipped: 0,
             },
             started: Timestamp::UNIX_EPOCH,
+            assembled: Default::default(),
         }
     }
 
@@ -250,7 +255,7 @@ mod tests {
             json,
             concat!(
                 r#"{"format":1,"job":"0198c0de","state":"running","scene":"/shots/a b.blend","#,
-                r#""tasks":{"total":300,"done":120,"failed":1,"skipped":0},"started":"1970-01-01T00:00:00Z","#,
+                r#""tasks":{"total":300,"done":120,"failed":1,"skipped":0},"started":"1970-01-01T00:00:00Z","assembled":{"total":0,"done":0,"failed":0},"#,
                 r#""hosts":[],"failures":[],"eta_s":2.5}"#
             )
         );

@@ -24,6 +24,12 @@ pub(crate) fn text(report: &PlanReport, width: Option<u16>, all: bool) -> String
         known_time(scene.frame_s),
     );
     let mut text = sentence(&scene_told, width);
+    if !report.why.is_empty() {
+        text.push_str(&sentence(
+            &format!("split: {}", printable(&report.why)),
+            width,
+        ));
+    }
     text.push_str(&format!(
         "{} in {}\n\n",
         count(u64::from(report.tasks), "task", "tasks"),
@@ -91,7 +97,10 @@ fn segments(report: &PlanReport, width: Option<u16>, all: bool) -> String {
         .segments
         .iter()
         .any(|segment| !segment.layer.is_empty());
-    let tiled = report.segments.iter().any(|segment| segment.tile.is_some());
+    let tiled = report
+        .segments
+        .iter()
+        .any(|segment| !segment.tasks.is_empty());
     let mut header = vec!["segment", "host", "frames", "start", "end"];
     if layered {
         header.push("layer");
@@ -113,7 +122,11 @@ fn segments(report: &PlanReport, width: Option<u16>, all: bool) -> String {
             row.push(cell(&segment.layer));
         }
         if tiled {
-            row.push(segment.tile.clone().unwrap_or_default());
+            row.push(match (&segment.tile, segment.tasks.len()) {
+                (Some(tile), _) => tile.clone(),
+                (None, 0) => String::new(),
+                (None, many) => format!("{many} tiles"),
+            });
         }
         rows.add_row(row);
     }
@@ -142,6 +155,7 @@ mod tests {
             layer: String::new(),
             frames: format!("{id}"),
             tile: None,
+            tasks: Vec::new(),
             start_s: 0.0,
             end_s: 72.0,
         };
@@ -164,6 +178,8 @@ mod tests {
                 history: None,
             },
             split: Split::Frames,
+            tiles: None,
+            why: String::new(),
             tasks: 60,
             segments: (1..=segments).map(segment).collect(),
             predicted: Predicted {

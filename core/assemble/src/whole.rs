@@ -89,6 +89,11 @@ impl Unfinished {
         })
     }
 
+    /// For programs that are told a path.
+    pub(crate) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
     /// To write to.
     pub(crate) fn file(&self) -> &File {
         self.file.as_file()

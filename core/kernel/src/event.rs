@@ -102,6 +102,17 @@ pub enum Event {
         /// Whether the output disk is full: then no further try makes sense.
         disk_full: bool,
     },
+    /// A committed picture turned out bad when it was put together with others: its task is to be
+    /// rendered once more. May be said of a job that is over; unless that was stopped, it goes on.
+    Reopened {
+        /// The task.
+        task: TaskId,
+    },
+    /// Committed pictures are being put together. As long as that is so the job is not over, though
+    /// every task may be committed; only [`Event::Cancel`] does not wait for it.
+    AssemblyBegun,
+    /// One such is done or has failed. [`Event::Reopened`], if it comes of that, is to be said before.
+    AssemblyOver,
     /// An attempt failed.
     TaskFailed {
         /// Its segment.
@@ -220,7 +231,8 @@ pub enum Action {
         /// Why.
         reason: GiveUpReason,
     },
-    /// There is nothing left to do. Said exactly once, as the last action.
+    /// There is nothing left to do. Said exactly once, as the last action; and once more after each
+    /// [`Event::Reopened`] that opens the job again.
     Finished {
         /// How it ended.
         outcome: Outcome,

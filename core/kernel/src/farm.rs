@@ -33,6 +33,7 @@ mod dispatch;
 mod ends;
 mod explain;
 mod join;
+mod layers;
 mod learn;
 mod leases;
 mod limits;
@@ -40,6 +41,8 @@ mod live;
 mod progress;
 mod queue;
 mod ready;
+mod reopen;
+mod sample;
 mod share;
 mod silence;
 mod sizes;
@@ -63,9 +66,9 @@ pub use view::{Counts, HostView, SlotView, TaskView};
 use crate::event::{Action, Event, GiveUpReason, Outcome, StopReason};
 use crate::hosts::{HostSpec, SLOTS_MAX};
 use crate::ids::{HostId, LayerId, SegmentId, SlotId, TaskId};
-use crate::job::{Job, Layer};
+use crate::job::Job;
 use crate::policy::Policy;
-use crate::time::{Span, Time};
+use crate::time::Time;
 use blame::{Licence, Trouble};
 use class::Class;
 use committing::Committing;
@@ -77,10 +80,6 @@ use live::Live;
 use queue::Queue;
 use slots::{Host, Slot, Work};
 use tasks::{PHASES, Row};
-use waiting::Waiting;
-
-/// Layers of fewer tasks are not scouted: all of it is under way at once.
-const SCOUTED: usize = 12;
 
 /// A job on its hosts.
 #[derive(Clone, Debug)]
@@ -116,6 +115,11 @@ pub struct Farm {
     ends: Option<Ends>,
     /// Where tasks failed that are not final yet.
     trouble: BTreeMap<TaskId, Trouble>,
+    /// Tasks that are to be rendered once more, and were not committed since; what segments from
+    /// there on make of them counts.
+    reopened: BTreeMap<TaskId, SegmentId>,
+    /// How many frames are being put together.
+    assembling: u32,
     /// Why tasks were given up.
     lost: BTreeMap<TaskId, GiveUpReason>,
     /// When to look whether a running segment has been silent for too long.
@@ -153,6 +157,8 @@ struct LayerState {
     curve: Curve,
     /// Tasks that were picked before there was a curve.
     picks: u32,
+    /// Mean estimate of its tasks, by [`Kind`](learn::Kind).
+    means: [f64; 2],
     class: usize,
     undivided: bool,
     /// Tasks not committed.
@@ -203,13 +209,13 @@ impl Farm {
         let (classes, class_of) = class::classes(&job, &hosts);
         let mut farm = Farm {
             rows: vec![Row::NEW; job.task_count() as usize],
-            layers: layer_states(&job, &class_of),
+            layers: layers::layer_states(&job, &class_of),
             slots: Vec::with_capacity(slot_count as usize),
             hosts: Vec::with_capacity(hosts.len()),
             solved: vec![None; classes.len()],
             classes,
             learned,
-            scouts: scouts(&job),
+            scouts: layers::scouts(&job),
             counts: [0; PHASES],
             live: Live::new(),
             idle: BTreeSet::new(),
@@ -219,6 +225,8 @@ impl Farm {
             copied: BTreeSet::new(),
             ends: None,
             trouble: BTreeMap::new(),
+            reopened: BTreeMap::new(),
+            assembling: 0,
             lost: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             first_deadline: None,
@@ -289,7 +297,7 @@ impl Farm {
     /// Takes what happened. Time never goes back: an earlier `now` counts as the latest one.
     pub fn handle(&mut self, now: Time, event: &Event) {
         self.now = self.now.max(now);
-        if let Mode::Finished { .. } = self.mode {
+        if self.is_over() && !self.hears_after_the_end(event) {
             if let Event::Rendered { segment, task, .. } = *event {
                 self.actions.push(Action::Discard { segment, task });
             }
@@ -316,6 +324,9 @@ impl Farm {
                 task,
                 disk_full,
             } => self.commit_failed(segment, task, disk_full),
+            Event::Reopened { task } => self.reopen(task),
+            Event::AssemblyBegun => self.assemble(true),
+            Event::AssemblyOver => self.assemble(false),
             Event::TaskFailed {
                 segment,
                 task,
@@ -327,7 +338,15 @@ impl Farm {
             Event::Cancel => self.cancel(),
             Event::Tick => {}
         }
-        self.expire();
+        if self.is_over() {
+            self.hush();
+        } else {
+            self.expire();
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.mode, Mode::Finished { .. })
     }
 
     /// What to do, in this order. Empty until something is handled again.
@@ -376,7 +395,7 @@ impl Farm {
     /// in the past, which means at once.
     #[must_use]
     pub fn next_alarm(&self) -> Option<Time> {
-        if let Mode::Finished { .. } = self.mode {
+        if self.is_over() {
             return None;
         }
         let deadline = self.first_deadline;
@@ -452,10 +471,10 @@ impl Farm {
     }
 
     fn finish(&mut self) {
-        let all_final =
-            self.count(Phase::Committed) + self.count(Phase::GivenUp) == self.job.task_count();
+        let all_final = self.is_through();
         let outcome = match self.mode {
             Mode::Finished { .. } => return,
+            Mode::Running | Mode::Draining { .. } if self.assembling > 0 => return,
             _ if all_final && self.count(Phase::GivenUp) == 0 => Outcome::Done,
             _ if all_final => Outcome::Failed,
             Mode::Running => return,
@@ -495,6 +514,9 @@ impl Farm {
 
     /// Puts a task where it waits for a slot.
     fn enqueue(&mut self, task: TaskId) {
+        if self.stands_back(task) {
+            return;
+        }
         self.set_phase(task, Phase::Ready);
         let units = self.units(task);
         let layer = &mut self.layers[self.job.layer_of(task).index()];
@@ -507,6 +529,9 @@ impl Farm {
             || self.scouts.binary_search(&task).is_ok()
         {
             layer.queue.urgent.insert(task);
+        } else if let Some(last) = layer.queue.last.as_mut().filter(|_| self.job.is_last(task)) {
+            last.insert(task);
+            layer.queue.last_units += units;
         } else {
             layer.queue.bulk.insert(task);
             layer.curve.look_again();
@@ -520,67 +545,6 @@ impl Farm {
         let found = layer.queue.remove(task, units);
         debug_assert!(found, "task {task} does not wait");
     }
-}
-
-fn layer_states(job: &Job, class_of: &[usize]) -> Vec<LayerState> {
-    job.layers()
-        .iter()
-        .zip(class_of)
-        .map(|(layer, class)| LayerState {
-            queue: Queue::new(waiting(job, layer)),
-            curve: Curve::new(layer.range()),
-            picks: 0,
-            class: *class,
-            undivided: layer.is_undivided() || job.policy().is_undivided(),
-            left: layer.range().len() as u32,
-            blocked: layer.range().len() as u32,
-            live: 0,
-            doomed: false,
-        })
-        .collect()
-}
-
-/// Where costs are known task by task, and the renderer takes tasks in any order, the dearest
-/// stand first.
-fn waiting(job: &Job, layer: &Layer) -> Waiting {
-    let range = layer.range();
-    let units = |task: u32| job.units(task..task + 1);
-    let chosen = job.policy() == Policy::Auto && !layer.is_undivided() && job.takes_lists();
-    let first = range.clone().next().map(units);
-    let unlike = range.clone().any(|task| Some(units(task)) != first);
-    if chosen && unlike {
-        Waiting::dearest_first(range, units)
-    } else {
-        Waiting::new(range)
-    }
-}
-
-/// Tasks that tell early what all the others will cost: the ends and the middle of each layer whose
-/// costs are all the same guess. Where the user wants some first, those tell it. Only where a slot
-/// takes a little at a time: a whole share is a sample of the layer anyway and begins in the middle
-/// of each stretch, and a scout in it would only make it unlike the others.
-fn scouts(job: &Job) -> Vec<TaskId> {
-    let rare = job.pace().dispatch_interval > Span::ZERO;
-    if job.policy() != Policy::Auto || !job.is_kept() || rare {
-        return Vec::new();
-    }
-    let mut scouts = Vec::new();
-    for layer in job.layers() {
-        let range = layer.range();
-        let wanted = job.priority().iter().any(|task| range.contains(&task.0));
-        let mut units = range.clone().map(|task| job.units(task..task + 1));
-        let first = units.next();
-        if range.len() < SCOUTED
-            || layer.is_undivided()
-            || wanted
-            || units.any(|u| Some(u) != first)
-        {
-            continue;
-        }
-        let middle = range.start + range.len() as u32 / 2;
-        scouts.extend([range.start, middle, range.end - 1].map(TaskId));
-    }
-    scouts
 }
 
 /// The layer at a place in the job's list.

@@ -90,7 +90,7 @@ pub enum Scope {
 }
 
 /// A task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TaskSpec {
     /// Its layer.
     pub layer: LayerId,
@@ -98,10 +98,15 @@ pub struct TaskSpec {
     pub frame: Frame,
     /// Its tile; `None` = the whole frame.
     pub tile: Option<TileId>,
+    /// What part of its layer's frame it is, from 0 to 1; `None` = all tiles of the frame are alike.
+    pub share: Option<f64>,
     /// What it costs on a host of speed 1; `None` = call + its share of a frame.
     pub cost: Option<Span>,
     /// Whether the user wants it first.
     pub priority: bool,
+    /// Whether it goes after all others that the same hosts may take: a tile of a frame that is in
+    /// tiles only so that all slots have work up to the end.
+    pub last: bool,
     /// Whether an earlier run committed it.
     pub done: bool,
     /// How many attempts at it were begun by earlier runs.
@@ -116,8 +121,10 @@ impl TaskSpec {
             layer,
             frame,
             tile: None,
+            share: None,
             cost: None,
             priority: false,
+            last: false,
             done: false,
             attempts: 0,
         }
@@ -152,6 +159,8 @@ pub struct Job {
     first_segment: SegmentId,
     /// Tasks wanted first, ascending.
     priority: Vec<TaskId>,
+    /// One bit a task that goes after all others; empty where none does.
+    last: Vec<u64>,
     /// Tasks that earlier runs committed, ascending.
     done: Vec<TaskId>,
     /// Attempts that earlier runs began, where there were any, ascending by task.
@@ -340,6 +349,22 @@ impl Job {
         &self.priority
     }
 
+    /// Whether a task goes after all others.
+    pub(crate) fn is_last(&self, task: TaskId) -> bool {
+        let (word, bit) = (task.index() / 64, task.index() % 64);
+        self.last.get(word).is_some_and(|word| word >> bit & 1 == 1)
+    }
+
+    /// Whether any task goes after all others.
+    pub(crate) fn has_last(&self) -> bool {
+        !self.last.is_empty()
+    }
+
+    /// Whether a task is a part of a frame.
+    pub(crate) fn is_tile(&self, task: TaskId) -> bool {
+        self.keys[task.index()].tile != NO_TILE
+    }
+
     pub(crate) fn attempts(&self) -> &[(TaskId, Attempt)] {
         &self.attempts
     }
@@ -368,6 +393,27 @@ impl Job {
         let from = keys.partition_point(|key| key.frame < frame.0);
         let to = from + keys[from..].partition_point(|key| key.frame == frame.0);
         first + from as u32..first + to as u32
+    }
+
+    /// Into how many tiles each frame of a layer is split, where all are into as many.
+    pub(crate) fn tiles_alike(&self, layer: &Layer) -> Option<u32> {
+        let keys = &self.keys[layer.first as usize..layer.end as usize];
+        let first = keys.first().filter(|key| key.tile != NO_TILE)?;
+        let tiles = keys
+            .iter()
+            .take_while(|key| key.frame == first.frame)
+            .count();
+        let alike = |frame: &[Key]| {
+            frame.len() == tiles && frame.iter().all(|key| key.frame == frame[0].frame)
+        };
+        (tiles > 1 && keys.chunks(tiles).all(alike)).then_some(tiles as u32)
+    }
+
+    /// The task in the middle of a task's frame: itself, where the frame is not in tiles.
+    pub(crate) fn middle_of_frame(&self, task: TaskId) -> TaskId {
+        let key = self.key(task);
+        let range = self.frame_tasks(key.layer, key.frame);
+        TaskId(range.start + (range.end - range.start) / 2)
     }
 
     /// Bytes held for each task, for the benchmark's table.

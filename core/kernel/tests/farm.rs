@@ -697,3 +697,26 @@ fn readers_see_what_runs_and_when_it_will_end() {
     };
     assert_eq!((task, ends.as_secs_f64()), (Some(TaskId(0)), 100.0));
 }
+
+#[test]
+fn a_picture_that_cannot_be_put_in_its_place_after_all_hosts_are_gone_is_given_up() {
+    let mut spec = job(1);
+    spec.layers[0].tags = TagSet(1);
+    spec.layers.push(LayerSpec::default());
+    add_tasks(&mut spec, 1, 1);
+    let tagged = HostSpec {
+        tags: TagSet(1),
+        ..HostSpec::default()
+    };
+    let mut script = Script::new(spec, vec![tagged, HostSpec::default()]);
+    script.up(0);
+    script.begin(1, 0);
+    script.rendered(1, 0);
+    script.lose(0, true);
+    script.tell(Event::CommitFailed {
+        segment: SegmentId(1),
+        task: TaskId(0),
+        disk_full: false,
+    });
+    assert_eq!(script.farm.task(TaskId(0)).phase, Phase::GivenUp);
+}

@@ -69,6 +69,41 @@ fn faults(rng: &mut Rng, limits: Limits) -> Faults {
     faults
 }
 
+/// How the frames of a layer are split.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Tiling {
+    Whole,
+    /// Each frame into so many.
+    Even(u16),
+    /// Whole frames beside frames of two tiles and more.
+    Mixed,
+    /// The last third, for the end of the job.
+    Tail,
+}
+
+impl Tiling {
+    fn draw(rng: &mut Rng) -> Tiling {
+        match rng.below(10) {
+            0 | 1 => Tiling::Even(2 + rng.below(8) as u16),
+            2 => Tiling::Mixed,
+            3 => Tiling::Tail,
+            _ => Tiling::Whole,
+        }
+    }
+
+    /// 0 where the frame stays whole.
+    fn tiles(self, frame: i32, frames: i32) -> u16 {
+        match self {
+            Tiling::Whole => 0,
+            Tiling::Even(tiles) => tiles,
+            Tiling::Mixed if frame % 2 == 0 => 0,
+            Tiling::Mixed => 2 + frame as u16,
+            Tiling::Tail if frame * 3 < frames * 2 => 0,
+            Tiling::Tail => 6,
+        }
+    }
+}
+
 fn spec(rng: &mut Rng) -> JobSpec {
     let layer_count = 1 + rng.below(4);
     let frames = 1 + rng.below(12) as i32;
@@ -95,7 +130,7 @@ fn spec(rng: &mut Rng) -> JobSpec {
             memory: Bytes(rng.below(3)),
             tags: TagSet(u64::from(rng.chance(0.2))),
         });
-        let tiles = if rng.chance(0.3) { 4 } else { 0 };
+        let tiling = Tiling::draw(rng);
         for frame in (0..frames).filter(|_| rng.chance(0.9)).collect::<Vec<_>>() {
             let mut task = TaskSpec {
                 priority: rng.chance(0.1),
@@ -106,11 +141,17 @@ fn spec(rng: &mut Rng) -> JobSpec {
                     .then(|| Span::from_secs_f64(rng.between(1.0, 30.0))),
                 ..TaskSpec::new(layer, Frame(frame))
             };
+            let tiles = tiling.tiles(frame, frames);
             if tiles == 0 {
                 tasks.push(task);
             }
+            task.last = tiling == Tiling::Tail;
+            let uneven = rng.chance(0.5);
             for tile in 0..tiles {
                 task.tile = Some(TileId(tile));
+                // 1, 2, 3 … parts of the frame.
+                let parts = f64::from(tiles) * f64::from(tiles + 1) / 2.0;
+                task.share = uneven.then(|| f64::from(tile + 1) / parts);
                 tasks.push(task);
             }
         }
@@ -204,7 +245,7 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
     let worlds = worlds.unwrap_or(if seed.is_some() { 1 } else { WORLDS });
     let mut outcomes = [0_u32; 5];
     let mut policies = Vec::new();
-    let (mut copies, mut cuts) = (0, 0);
+    let (mut copies, mut cuts, mut reopened) = (0, 0, 0);
     // Closings, silences, joins, leaves.
     let mut unrest = [0_u32; 4];
     for seed in first..first + worlds {
@@ -214,6 +255,7 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
         outcomes[trace.outcome as usize] += 1;
         copies += trace.copies;
         cuts += trace.cuts;
+        reopened += trace.reopened;
         let came = [trace.closings, trace.silences, trace.joins, trace.leaves];
         for (sum, count) in unrest.iter_mut().zip(came) {
             *sum += count;
@@ -226,7 +268,7 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
     // Past the test program's capture: the log of an ordinary run has them, too.
     let told = format!(
         "worlds {first} to {}: {outcomes:?}, {cuts} cuts, {copies} copies, {} closings, \
-         {} silences, {} joins, {} leaves\n",
+         {} silences, {} joins, {} leaves, {reopened} opened again\n",
         first + worlds - 1,
         unrest[0],
         unrest[1],
@@ -243,6 +285,7 @@ fn every_world_comes_to_its_end_with_nothing_lost() {
     assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
     assert_eq!(policies.len(), 7, "every policy is drawn");
     assert!(cuts > 0 && copies > 0, "{cuts} cuts, {copies} copies");
+    assert!(reopened > 0);
     assert!(unrest.iter().all(|count| *count > 0), "{unrest:?}");
 }
 

@@ -9,6 +9,7 @@ use crate::control::{self, Answer, Request};
 use crate::frames::FrameSet;
 use crate::names::TaskName;
 use crate::run::TaskList;
+use crate::split::Tiling;
 use crate::store::{JobFolder, JobFolderError, JobRecord, JobState, Status, journal};
 
 /// Most tasks told at once, where a frame stands for the tasks of all layers.
@@ -149,23 +150,27 @@ fn tasks_meant(
     typed: &str,
 ) -> Result<Vec<String>, LookError> {
     let settled = &record.plan.settled;
-    let frames: FrameSet = settled.frames.parse().map_err(|error| LookError::Record {
+    let unreadable = |error| LookError::Record {
         job: folder.id().to_string(),
         why: format!("its record of the frames is unreadable: {error}"),
-    })?;
-    let tasks = TaskList::new(&settled.layers, &frames);
+    };
+    let frames: FrameSet = settled.frames.parse().map_err(unreadable)?;
+    let tiling = settled.tiling.clone().map(Tiling::from_stored).transpose();
+    let tasks = TaskList::tiled(&settled.layers, &frames, tiling.map_err(unreadable)?);
     let meant: Vec<String> = match (typed.parse::<TaskName>(), typed.parse::<i32>()) {
         (Ok(name), _) => tasks
             .find(&name)
             .map(|_| typed.to_owned())
             .into_iter()
             .collect(),
-        (Err(_), Ok(frame)) => layers_of(&settled.layers)
-            .map(|layer| TaskName::new(layer, frame, None))
-            .filter(|name| tasks.find(name).is_some())
-            .map(|name| name.to_string())
-            .take(TASKS_MAX)
-            .collect(),
+        (Err(_), Ok(frame)) => match tasks.frames().binary_search(&frame) {
+            Ok(index) => (0..tasks.layers().len())
+                .flat_map(|layer| tasks.of_frame(layer, index))
+                .map(|task| tasks.name(task).to_string())
+                .take(TASKS_MAX)
+                .collect(),
+            Err(_) => Vec::new(),
+        },
         (Err(_), Err(_)) => Vec::new(),
     };
     if meant.is_empty() {

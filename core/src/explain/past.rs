@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Standing;
 use crate::event::{Event, SentWhy, Stamped};
-use crate::store::{VERDICT_COMMIT, VERDICT_LOST};
+use crate::store::takes_back;
 
 /// One segment that held the task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -191,8 +191,8 @@ impl Past {
             verdict: verdict.to_owned(),
             why: why.to_owned(),
         };
-        // These two take a commit back that was told already.
-        if verdict == VERDICT_COMMIT || verdict == VERDICT_LOST {
+        // It may take a commit back that was told already.
+        if takes_back(verdict) {
             self.is_done = false;
             let done =
                 |one: &&mut Try| one.segment == segment && matches!(one.end, TryEnd::Done { .. });

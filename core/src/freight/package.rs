@@ -158,6 +158,32 @@ impl Package {
         cancelled: &AtomicBool,
     ) -> Result<Gathered, PackageError> {
         let found = find(wishes)?;
+        Self::of(place(wishes.scene)?, found, cache, cancelled)
+    }
+
+    /// These files and nothing else; a package without a scene.
+    ///
+    /// # Errors
+    /// As [`Package::gather`].
+    pub fn of_files(
+        paths: &[PathBuf],
+        cache: Option<&HashCache>,
+        cancelled: &AtomicBool,
+    ) -> Result<Gathered, PackageError> {
+        Self::of(
+            String::new(),
+            find_all(paths.iter().cloned())?,
+            cache,
+            cancelled,
+        )
+    }
+
+    fn of(
+        scene: String,
+        found: BTreeMap<String, Found>,
+        cache: Option<&HashCache>,
+        cancelled: &AtomicBool,
+    ) -> Result<Gathered, PackageError> {
         let mut warnings = Vec::new();
         let (known, note) = match cache {
             Some(cache) => cache.recall(found.values().map(|file| &file.stamp)),
@@ -191,7 +217,7 @@ impl Package {
             });
         }
         let package = Self {
-            scene: place(wishes.scene)?,
+            scene,
             bytes: files.iter().map(|file| file.fact.bytes).sum(),
             files,
         };
@@ -237,11 +263,9 @@ struct Found {
     stamp: Stamp,
 }
 
-fn find(wishes: Wishes<'_>) -> Result<BTreeMap<String, Found>, PackageError> {
+fn find_all(named: impl Iterator<Item = PathBuf>) -> Result<BTreeMap<String, Found>, PackageError> {
     let mut found = BTreeMap::new();
     let mut lost = Vec::new();
-    let named = std::iter::once(wishes.scene.to_path_buf())
-        .chain(wishes.assets.iter().map(|asset| PathBuf::from(&asset.path)));
     for path in named {
         match std::fs::metadata(&path) {
             Ok(about) => add(&mut found, path, &about)?,
@@ -256,6 +280,13 @@ fn find(wishes: Wishes<'_>) -> Result<BTreeMap<String, Found>, PackageError> {
         lost.truncate(NAMED_MAX);
         return Err(PackageError::Missing { paths: lost, more });
     }
+    Ok(found)
+}
+
+fn find(wishes: Wishes<'_>) -> Result<BTreeMap<String, Found>, PackageError> {
+    let named = std::iter::once(wishes.scene.to_path_buf())
+        .chain(wishes.assets.iter().map(|asset| PathBuf::from(&asset.path)));
+    let mut found = find_all(named)?;
     for pattern in wishes.patterns {
         for path in matches(pattern)? {
             let about = std::fs::metadata(&path).map_err(|source| PackageError::Read {

@@ -13,8 +13,9 @@ mod place;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use pattern::{NAME_BYTES_MAX, OutputPattern, Wanted, scene_stem};
-pub use place::remove_scratch;
+pub(crate) use pattern::MERGED;
+pub use pattern::{NAME_BYTES_MAX, OutputPattern, Wanted, layer_in_name, scene_stem};
+pub use place::{remove_scratch, see_writable};
 
 /// Why pictures cannot go where they should.
 #[derive(Debug, thiserror::Error)]

@@ -87,7 +87,7 @@ impl OutputPattern {
                 tail.push('/');
             }
             tail.push_str(&literal(wanted.stem));
-            if wanted.layers.len() > 1 {
+            if wanted.layers.len() > 1 && !holds_layers(default) {
                 tail.push_str(".{layer}");
             }
             let _ = write!(tail, ".{:#>DIGITS$}.{}", "", default.extension);
@@ -139,6 +139,18 @@ impl OutputPattern {
     #[must_use]
     pub fn format(&self) -> &str {
         &self.format
+    }
+
+    /// What the names of pictures end with, without the dot.
+    #[must_use]
+    pub fn extension(&self) -> &str {
+        extension(&self.tail).unwrap_or(&self.format)
+    }
+
+    /// Whether the names of pictures tell layers apart.
+    #[must_use]
+    pub fn has_layer(&self) -> bool {
+        self.count(|piece| matches!(piece, Piece::Layer)) > 0
     }
 
     /// For people: the absolute path with its placeholders.
@@ -206,8 +218,7 @@ impl OutputPattern {
                 better: format!("{stem}.####.{extension}"),
             });
         }
-        let has_layer = self.count(|piece| matches!(piece, Piece::Layer)) > 0;
-        if wanted.layers.len() > 1 && !has_layer {
+        if wanted.layers.len() > 1 && !self.has_layer() && self.format != MERGED {
             let stem = stem.trim_end_matches('#').trim_end_matches('.');
             let frame = if places > 0 { ".####" } else { "" };
             return Err(OutputError::NoLayer {
@@ -242,6 +253,13 @@ impl OutputPattern {
     }
 }
 
+/// The format whose files hold several layers: what is rendered apart is put together in it.
+pub(crate) const MERGED: &str = "exr";
+
+fn holds_layers(format: &OutputFormat) -> bool {
+    format.id == MERGED
+}
+
 /// The literal folder that a typed path begins in, and the rest.
 fn split_typed<'a>(
     working_folder: &'a Path,
@@ -266,6 +284,12 @@ fn literal(stem: &OsStr) -> String {
         .to_string_lossy()
         .replace(['#', '{', '}', '/', '\u{fffd}'], "_");
     as_file_name(if text.is_empty() { "scene" } else { &text })
+}
+
+/// What stands for `{layer}` in the name of a file; an empty layer is the scene as a whole.
+#[must_use]
+pub fn layer_in_name(layer: &str) -> String {
+    as_file_name(if layer.is_empty() { WHOLE } else { layer })
 }
 
 /// A layer's name as (a part of) a file's.
@@ -324,12 +348,11 @@ fn pieces(tail: &str) -> Result<Vec<Piece>, OutputError> {
 }
 
 fn fill(pieces: &[Piece], layer: &str, frame: i32) -> String {
-    let layer = if layer.is_empty() { WHOLE } else { layer };
     let mut path = String::new();
     for piece in pieces {
         match piece {
             Piece::Text(text) => path.push_str(text),
-            Piece::Layer => path.push_str(&as_file_name(layer)),
+            Piece::Layer => path.push_str(&layer_in_name(layer)),
             Piece::Frame { digits } => {
                 // The sign stands before the digits and is none of them.
                 let sign = if frame < 0 { "-" } else { "" };

@@ -26,12 +26,7 @@ impl OutputPattern {
                 folder: folder.clone(),
                 source,
             })?;
-            // Permission bits do not tell: a mount may be read-only, a user may be root.
-            let probe = tempfile::Builder::new()
-                .prefix(".framewright-probe-")
-                .tempfile_in(&folder);
-            let closed = probe.and_then(tempfile::NamedTempFile::close);
-            closed.map_err(|source| OutputError::NotWritable { folder, source })?;
+            see_writable(&folder).map_err(|source| OutputError::NotWritable { folder, source })?;
         }
         Ok(())
     }
@@ -87,6 +82,15 @@ impl OutputPattern {
     pub fn scratch(&self, job: &JobId) -> PathBuf {
         self.common_folder().join(SCRATCH).join(job.as_str())
     }
+}
+
+/// See that files can be made in a folder. Permission bits do not tell: a mount may be read-only, a
+/// user may be root.
+pub fn see_writable(folder: &Path) -> io::Result<()> {
+    let probe = tempfile::Builder::new()
+        .prefix(".framewright-probe-")
+        .tempfile_in(folder);
+    probe.and_then(tempfile::NamedTempFile::close)
 }
 
 /// Remove a job's scratch folder, and the one of all jobs when it was the last.

@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use framewright_plugin_api::data::{Activity, Effect, FORMAT, Found, Open, Scene, Verdict};
+use framewright_plugin_api::data::{
+    Activity, Effect, FORMAT, Found, Input, Open, Scene, Shot, Task, Verdict,
+};
 use framewright_worker::message::{FromWorker, RequestId, RunId, SlotId, ToWorker};
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -134,7 +136,7 @@ pub async fn probe(
     question: &Question<'_>,
 ) -> Result<Concluded<Found>, ActivityError> {
     let subject = question.adapter.description().renderer.clone();
-    match conclude(around, question, Activity::Probe, None, &subject).await? {
+    match conclude(around, question, Activity::Probe, None, &subject, true).await? {
         (Effect::Found(what), notes, program) => Ok(Concluded {
             what,
             notes,
@@ -152,7 +154,16 @@ pub async fn inspect(
 ) -> Result<Concluded<Scene>, ActivityError> {
     let paths = PathMap::new(&question.host.paths);
     let there = paths.there(scene);
-    match conclude(around, question, Activity::Inspect, Some(&there), scene).await? {
+    match conclude(
+        around,
+        question,
+        Activity::Inspect,
+        Some(&there),
+        scene,
+        true,
+    )
+    .await?
+    {
         (Effect::Scene(mut what), notes, program) => {
             for asset in &mut what.assets {
                 asset.path = paths.here(&asset.path);
@@ -163,6 +174,77 @@ pub async fn inspect(
                 program,
             })
         }
+        _ => Err(no_conclusion(question, scene.to_owned())),
+    }
+}
+
+/// What rendering took, task by task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timed {
+    /// From the start of the renderer to where the scene was loaded, where the adapter said so.
+    pub load_s: Option<f64>,
+    /// Each task's seconds, in order.
+    pub tasks_s: Vec<f64>,
+}
+
+/// Renders tasks one after the other, for what they take. Their pictures are thrown away; where one
+/// fails, that is the error.
+pub async fn time(
+    around: &Surroundings,
+    question: &Question<'_>,
+    scene: &Scene,
+    path: &str,
+    tasks: Vec<Task>,
+) -> Result<Timed, ActivityError> {
+    let scratch = scratch(around)?;
+    let mut look = Look::open(around, question, scratch.path(), true).await?;
+    let deadline = Deadline::now() + ACTIVITY_MAX;
+    let timed = look.time(question, scene, path, tasks);
+    let result = timeout_at(deadline, timed).await;
+    look.close().await;
+    result.unwrap_or_else(|_| {
+        Err(ActivityError::TooLong {
+            subject: path.to_owned(),
+            minutes: ACTIVITY_MAX.as_secs() / 60,
+        })
+    })
+}
+
+/// A folder for a look, which is removed with its handle.
+fn scratch(around: &Surroundings) -> Result<tempfile::TempDir, ActivityError> {
+    let folder = around.state_dir.join("scratch");
+    let scratch_error = |source| ActivityError::Scratch {
+        folder: folder.display().to_string(),
+        source,
+    };
+    std::fs::create_dir_all(&folder).map_err(scratch_error)?;
+    tempfile::Builder::new()
+        .prefix("look-")
+        .tempdir_in(&folder)
+        .map_err(scratch_error)
+}
+
+/// Has the adapter read a scene by itself, where nobody was found who has the renderer.
+pub(super) async fn read_alone(
+    around: &Surroundings,
+    question: &Question<'_>,
+    scene: &str,
+) -> Result<Concluded<Scene>, ActivityError> {
+    match conclude(
+        around,
+        question,
+        Activity::Inspect,
+        Some(scene),
+        scene,
+        false,
+    )
+    .await?
+    {
+        (Effect::Scene(what), notes, program) => Ok(Concluded {
+            what,
+            notes,
+            program,
+        }),
         _ => Err(no_conclusion(question, scene.to_owned())),
     }
 }
@@ -180,18 +262,10 @@ async fn conclude(
     activity: Activity,
     scene: Option<&str>,
     subject: &str,
+    needs_program: bool,
 ) -> Result<(Effect, Vec<String>, String), ActivityError> {
-    let folder = around.state_dir.join("scratch");
-    let scratch_error = |source| ActivityError::Scratch {
-        folder: folder.display().to_string(),
-        source,
-    };
-    std::fs::create_dir_all(&folder).map_err(scratch_error)?;
-    let scratch = tempfile::Builder::new()
-        .prefix("look-")
-        .tempdir_in(&folder)
-        .map_err(scratch_error)?;
-    let mut look = Look::open(around, question, scratch.path()).await?;
+    let scratch = scratch(around)?;
+    let mut look = Look::open(around, question, scratch.path(), needs_program).await?;
     let deadline = Deadline::now() + ACTIVITY_MAX;
     let result = timeout_at(deadline, look.ask(question, activity, scene)).await;
     look.close().await;
@@ -222,6 +296,7 @@ impl Look {
         around: &Surroundings,
         question: &Question<'_>,
         scratch: &Path,
+        needs_program: bool,
     ) -> Result<Self, ActivityError> {
         let (news, mut from_link) = mpsc::channel(64);
         // Another machine's worker has a folder of its own.
@@ -252,6 +327,9 @@ impl Look {
             notes: Vec::new(),
             program: String::new(),
         };
+        if !needs_program {
+            return Ok(look);
+        }
         match look.find_program(question).await {
             Ok(program) => {
                 look.program = program;
@@ -308,21 +386,7 @@ impl Look {
         scene: Option<&str>,
     ) -> Result<Option<Effect>, ActivityError> {
         let scratch = self.link.hello.scratch_root.clone();
-        let open = Open {
-            format: FORMAT,
-            activity,
-            program: self.program.clone(),
-            scene: scene.map(ToOwned::to_owned),
-            scratch: scratch.clone(),
-            host: question.host.name.clone(),
-            slot: 0,
-            threads: 0,
-            memory_bytes: question.host.memory_bytes,
-            settings: question.settings.clone(),
-            output: question.output.to_owned(),
-            shot: None,
-            paths: PathMap::new(&question.host.paths).pairs(),
-        };
+        let open = self.open_for(question, activity, scene);
         let place = Place {
             session: Self::SESSION,
             slot: SlotId(0),
@@ -358,6 +422,118 @@ impl Look {
                     return Ok(None);
                 }
             }
+        }
+    }
+
+    /// What a session of this look is opened with.
+    fn open_for(&self, question: &Question<'_>, activity: Activity, scene: Option<&str>) -> Open {
+        Open {
+            format: FORMAT,
+            activity,
+            program: self.program.clone(),
+            scene: scene.map(ToOwned::to_owned),
+            scratch: self.link.hello.scratch_root.clone(),
+            host: question.host.name.clone(),
+            slot: 0,
+            threads: 0,
+            memory_bytes: question.host.memory_bytes,
+            settings: question.settings.clone(),
+            output: question.output.to_owned(),
+            shot: None,
+            paths: PathMap::new(&question.host.paths).pairs(),
+            carry: serde_json::Value::Null,
+        }
+    }
+
+    /// Renders the tasks as one segment.
+    async fn time(
+        &mut self,
+        question: &Question<'_>,
+        scene: &Scene,
+        path: &str,
+        tasks: Vec<Task>,
+    ) -> Result<Timed, ActivityError> {
+        let count = tasks.len();
+        let scratch = self.link.hello.scratch_root.clone();
+        let frames = || tasks.iter().map(|task| task.frame);
+        let open = Open {
+            threads: self.link.hello.cores,
+            shot: frames()
+                .min()
+                .zip(frames().max())
+                .map(|(first, last)| Shot { first, last }),
+            carry: scene.carry.clone(),
+            ..self.open_for(question, Activity::Render, Some(path))
+        };
+        let place = Place {
+            session: Self::SESSION,
+            slot: SlotId(0),
+            scratch: scratch.clone(),
+        };
+        let tasks = tasks
+            .into_iter()
+            .map(|task| Task {
+                output: format!("{scratch}/{}", task.output),
+                ..task
+            })
+            .collect();
+        let (news, mut from_session) = mpsc::channel::<FromSession>(64);
+        let mut session = SessionHandle::start(Self::SESSION, question.adapter, open, news);
+        session.tell(Input::Segment { segment: 1, tasks });
+        let started = Instant::now();
+        let mut since = started;
+        let mut timed = Timed {
+            load_s: None,
+            tasks_s: Vec::with_capacity(count),
+        };
+        while timed.tasks_s.len() < count {
+            tokio::select! {
+                biased;
+                heard = from_session.recv() => {
+                    let Some(heard) = heard else { break };
+                    let effects = heard.news?;
+                    for effect in &effects {
+                        match effect {
+                            Effect::Loaded => {
+                                since = Instant::now();
+                                timed.load_s.get_or_insert((since - started).as_secs_f64());
+                            }
+                            Effect::TaskDone { verdict: Verdict::Succeeded, .. } => {
+                                let now = Instant::now();
+                                timed.tasks_s.push((now - since).as_secs_f64());
+                                since = now;
+                            }
+                            Effect::TaskDone { verdict, why, .. } => {
+                                return Err(ActivityError::Failed {
+                                    verdict: *verdict,
+                                    why: why.clone(),
+                                    hint: String::new(),
+                                });
+                            }
+                            _ => {}
+                        }
+                    }
+                    self.act(&place, effects)?;
+                }
+                said = self.from_link.recv() => match said.map(|from| from.news) {
+                    Some(LinkNews::Said(message)) => {
+                        if let FromWorker::Exited { run, .. }
+                            | FromWorker::NotStarted { run, .. } = &message
+                        {
+                            self.live.remove(run);
+                        }
+                        session.tell_from_worker(message);
+                    }
+                    Some(LinkNews::Lost { why }) => return Err(ActivityError::Lost(why)),
+                    Some(LinkNews::Opened(_) | LinkNews::Silent { .. } | LinkNews::Heard) => {}
+                    None => break,
+                },
+                () = tokio::time::sleep(THINK_MAX), if self.live.is_empty() => break,
+            }
+        }
+        match timed.tasks_s.len() == count {
+            true => Ok(timed),
+            false => Err(no_conclusion(question, path.to_owned())),
         }
     }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use framewright_kernel::event::{Event as FarmEvent, Fault};
 use framewright_kernel::ids::{HostId, SegmentId, TaskId};
 use framewright_kernel::time::Span;
+use framewright_plugin_api::data::TileAbility;
 use framewright_worker::message::{Checked, Expect, Picture, RequestId, ToWorker};
 use jiff::Timestamp;
 
@@ -86,12 +87,7 @@ impl Controller<'_> {
         let slot = at_work.slot;
         at_work.set_phase(task, Phase::Checking);
         let request = self.numbers.request();
-        let expect = Expect {
-            format: self.job.prepared.format.clone(),
-            width: self.job.prepared.inspection.scene.width,
-            height: self.job.prepared.inspection.scene.height,
-            channels: self.job.prepared.inspection.scene.channels.clone(),
-        };
+        let expect = self.expected_picture(task);
         self.say(
             slot,
             ToWorker::Verify {
@@ -116,6 +112,29 @@ impl Controller<'_> {
             host,
             slot: on_host,
         });
+    }
+
+    /// What a task's picture must be like. A tile has its own size where the renderer crops it; a layer
+    /// has channels of its own, of which only the frames of it tell.
+    fn expected_picture(&self, task: TaskId) -> Expect {
+        let prepared = &self.job.prepared;
+        let scene = &prepared.inspection.scene;
+        let facts = self.job.tasks().facts(task);
+        let (width, height) = match (facts.tile, prepared.inspection.description.can.tiles) {
+            (Some(tile), TileAbility::Crop) => (tile.at.width, tile.at.height),
+            (Some(_), TileAbility::FullCanvas | TileAbility::None) | (None, _) => {
+                (scene.width, scene.height)
+            }
+        };
+        Expect {
+            format: prepared.format.clone(),
+            width,
+            height,
+            channels: match facts.layer {
+                "" => scene.channels.clone(),
+                _ => Vec::new(),
+            },
+        }
     }
 
     pub(super) fn on_verified(&mut self, request: RequestId, outcome: Checked) {
@@ -252,8 +271,14 @@ impl Controller<'_> {
             took,
             written,
         } = complete;
-        let file = written.map(|(_, picture)| CommittedFile {
-            path: self.job.final_path(task).display().to_string(),
+        let to = written.is_some().then(|| self.job.final_path(task));
+        let piece = to.as_ref().filter(|to| self.job.is_among_pieces(to));
+        if let Some(folder) = piece.and_then(|piece| piece.parent()) {
+            // What cannot be made is told by whoever renames into it.
+            let _ = std::fs::create_dir_all(folder);
+        }
+        let file = written.zip(to).map(|((_, picture), to)| CommittedFile {
+            path: to.display().to_string(),
             from,
             bytes: picture.bytes,
             hash: picture.hash,
@@ -334,7 +359,11 @@ impl Controller<'_> {
                     self.committed(token);
                 }
             }
-            Done::Committed { token } => self.committed(token),
+            Done::Committed { token } => {
+                if !self.is_recorded(token) {
+                    self.committed(token);
+                }
+            }
             Done::CommitFailed {
                 token,
                 why,
@@ -344,7 +373,9 @@ impl Controller<'_> {
                 if disk_full {
                     self.on_disk_full();
                 }
-                self.commit_failed(token, why, disk_full);
+                if !self.is_not_recorded(token, &why, disk_full) {
+                    self.commit_failed(token, why, disk_full);
+                }
             }
             Done::Broken { why, .. } => self.give_up_job(RunError::Journal { why }),
         }
@@ -364,6 +395,7 @@ impl Controller<'_> {
         }
         self.publish(&stamped);
         self.tell(&FarmEvent::Committed { segment, task });
+        self.piece_came(task);
     }
 
     fn commit_failed(&mut self, token: Token, why: String, disk_full: bool) {

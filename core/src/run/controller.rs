@@ -24,14 +24,17 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
+use super::assembly::{Assembly, FromAssembly, remove_all_pieces};
 use super::checks::{Check, Committing, Complete};
 use super::hosts::Host;
 use super::job::Job;
+use super::needs::Delivery;
 use super::remembered::Remembered;
 use super::segment::Segment;
 use super::session::{FromSession, SessionNumber};
 use super::slots::Slot;
 use super::transfer::Fetching;
+use super::versions::Versioned;
 use super::{RunEnd, RunError, Stop, Surroundings, open_files};
 use crate::control::{self, Asked, Control};
 use crate::event::{Event, JobEnd, Stamped};
@@ -50,6 +53,8 @@ const FREIGHT_NEWS_MAX: usize = 1024;
 const SESSION_NEWS_MAX: usize = 1024;
 /// How long the journal may take for what it was given, at the end.
 const COMMITS_MAX: Duration = Duration::from_secs(30);
+/// How long threads that put pictures together may take to notice that nobody wants them.
+const ASSEMBLY_MAX: Duration = Duration::from_secs(5);
 /// Warnings shown for one job; the rest is only counted.
 const WARNINGS_MAX: u32 = 50;
 
@@ -99,6 +104,8 @@ pub(super) struct Controller<'a> {
     pub(super) channels: BTreeMap<usize, Vec<String>>,
     pub(super) numbers: Numbers,
     pub(super) doors: Doors,
+    /// What is put together of committed pictures.
+    pub(super) assembly: Assembly,
     /// The first segment of this controller; smaller numbers are earlier controllers'.
     pub(super) first_segment: u64,
     predicted_makespan_s: Option<f64>,
@@ -154,6 +161,9 @@ pub(super) struct Doors {
     pub reconnects: mpsc::UnboundedSender<HostId>,
     pub freight: mpsc::Sender<FromFreight>,
     pub packages: mpsc::UnboundedSender<Result<Package, PackageError>>,
+    pub needs: mpsc::UnboundedSender<(Delivery, Result<Package, PackageError>)>,
+    pub assembly: mpsc::UnboundedSender<FromAssembly>,
+    pub versions: mpsc::UnboundedSender<Versioned>,
 }
 
 /// The other ends.
@@ -163,6 +173,9 @@ struct Sources {
     reconnects: mpsc::UnboundedReceiver<HostId>,
     freight: mpsc::Receiver<FromFreight>,
     packages: mpsc::UnboundedReceiver<Result<Package, PackageError>>,
+    needs: mpsc::UnboundedReceiver<(Delivery, Result<Package, PackageError>)>,
+    assembly: mpsc::UnboundedReceiver<FromAssembly>,
+    versions: mpsc::UnboundedReceiver<Versioned>,
     store: mpsc::UnboundedReceiver<Done>,
     stops: mpsc::UnboundedReceiver<Stop>,
     asked: mpsc::Receiver<Asked>,
@@ -175,6 +188,9 @@ enum Happened {
     Reconnect(HostId),
     Freight(FromFreight),
     Packaged(Result<Package, PackageError>),
+    Needs(Delivery, Result<Package, PackageError>),
+    Assembly(FromAssembly),
+    Version(Versioned),
     Store(Done),
     Stop(Stop),
     Asked(Asked),
@@ -195,6 +211,9 @@ impl<'a> Controller<'a> {
         let (reconnects, from_reconnects) = mpsc::unbounded_channel();
         let (freight, from_freight) = mpsc::channel(FREIGHT_NEWS_MAX);
         let (packages, from_packages) = mpsc::unbounded_channel();
+        let (needs, from_needs) = mpsc::unbounded_channel();
+        let (assembly, from_assembly) = mpsc::unbounded_channel();
+        let (versions, from_versions) = mpsc::unbounded_channel();
         let (door, asked) = mpsc::channel(control::WAITING_MAX);
         let Opened {
             farm,
@@ -213,7 +232,6 @@ impl<'a> Controller<'a> {
             job,
             farm,
             journal,
-            state,
             sink,
             started: Instant::now(),
             hosts: Host::all(&job.request().hosts),
@@ -239,7 +257,12 @@ impl<'a> Controller<'a> {
                 reconnects,
                 freight,
                 packages,
+                needs,
+                assembly,
+                versions,
             },
+            assembly: Assembly::new(job, &state),
+            state,
             first_segment,
             predicted_makespan_s,
             loads_before,
@@ -258,6 +281,9 @@ impl<'a> Controller<'a> {
             reconnects: from_reconnects,
             freight: from_freight,
             packages: from_packages,
+            needs: from_needs,
+            assembly: from_assembly,
+            versions: from_versions,
             store: done,
             stops,
             asked,
@@ -280,6 +306,7 @@ impl<'a> Controller<'a> {
     fn begin(&mut self) {
         let skipped = self.job.already_done;
         let remembered = self.job.prepared.remembered.as_ref();
+        let (pictures, pictures_skipped) = self.assembly.at_start();
         self.emit(Event::JobStarted {
             job: self.job.id().to_owned(),
             tasks: self.job.tasks().len(),
@@ -288,6 +315,8 @@ impl<'a> Controller<'a> {
             pid: std::process::id(),
             predicted_makespan_s: self.predicted_makespan_s,
             history: remembered.map(Remembered::costs_from),
+            pictures,
+            pictures_skipped,
         });
         for text in self.job.warnings.clone() {
             self.warn(text);
@@ -308,7 +337,10 @@ impl<'a> Controller<'a> {
 
     async fn work(&mut self, mut sources: Sources) -> Sources {
         loop {
+            // Before the kernel is asked, which ends the job when it knows of nothing more.
+            self.assemble();
             self.act();
+            self.begin_reels();
             self.want_again();
             self.flush_logs();
             if self.is_over() {
@@ -326,6 +358,9 @@ impl<'a> Controller<'a> {
                 Some(from) = sources.freight.recv() => Happened::Freight(from),
                 Some(host) = sources.reconnects.recv() => Happened::Reconnect(host),
                 Some(package) = sources.packages.recv() => Happened::Packaged(package),
+                Some((delivery, package)) = sources.needs.recv() => Happened::Needs(delivery, package),
+                Some(from) = sources.assembly.recv() => Happened::Assembly(from),
+                Some(versioned) = sources.versions.recv() => Happened::Version(versioned),
                 () = wait_for(alarm), if alarm.is_some() => Happened::Alarm,
             };
             self.handle(first);
@@ -354,6 +389,9 @@ impl<'a> Controller<'a> {
             Happened::Reconnect(host) => self.open_host(host),
             Happened::Freight(from) => self.on_freight(from),
             Happened::Packaged(package) => self.on_packaged(package),
+            Happened::Needs(delivery, package) => self.on_needs(delivery, package),
+            Happened::Assembly(from) => self.on_assembly(from),
+            Happened::Version(versioned) => self.on_version(versioned),
             Happened::Store(done) => self.on_store(done),
             Happened::Stop(stop) => self.on_stop(stop),
             Happened::Asked(asked) => self.on_asked(asked),
@@ -365,7 +403,25 @@ impl<'a> Controller<'a> {
         if self.stop_now || self.broken.is_some() || self.disk_full.is_some() {
             return true;
         }
-        self.finished.is_some() && self.commits.is_empty() && self.fetches.is_empty()
+        // The last looks at every picture, so it is asked last.
+        let is_put_together = || match self.stopping {
+            true => self.assembly.rests(),
+            false => self.assembly.is_settled(),
+        };
+        self.finished.is_some()
+            && self.commits.is_empty()
+            && self.fetches.is_empty()
+            && is_put_together()
+    }
+
+    /// How the kernel is done with the tasks, if it is.
+    pub(super) fn finished(&self) -> Option<Outcome> {
+        self.finished
+    }
+
+    /// The kernel is given more to do.
+    pub(super) fn not_finished(&mut self) {
+        self.finished = None;
     }
 
     fn act(&mut self) {
@@ -394,8 +450,8 @@ impl<'a> Controller<'a> {
             Action::Stop { segment, reason } => self.stop_segment(segment, reason),
             Action::Commit { segment, task } => self.commit(segment, task),
             Action::Discard { segment, task } => self.discard(segment, task),
-            Action::GiveUp { task, reason } => {
-                let task = self.job.task_name(task);
+            Action::GiveUp { task: id, reason } => {
+                let task = self.job.task_name(id);
                 let why = match reason {
                     GiveUpReason::Need { need } => {
                         format!(
@@ -412,6 +468,7 @@ impl<'a> Controller<'a> {
                     | GiveUpReason::HostsGone => reason.to_string(),
                 };
                 self.emit(Event::TaskGivenUp { task, why });
+                self.piece_is_given_up(id);
             }
             Action::Finished { outcome } => self.finished = Some(outcome),
         }
@@ -425,6 +482,7 @@ impl<'a> Controller<'a> {
     }
 
     fn on_stop(&mut self, stop: Stop) {
+        self.assembly.stop();
         match stop {
             Stop::Finish if !self.stopping => {
                 self.stopping = true;
@@ -523,19 +581,30 @@ impl<'a> Controller<'a> {
     }
 
     async fn end(mut self, mut sources: Sources) -> Result<RunEnd, RunError> {
+        self.assembly.stop();
         self.close_all(&mut sources.links).await;
+        // What threads made after they were told to end is not recorded any more.
+        let deadline = tokio::time::Instant::now() + ASSEMBLY_MAX;
+        while self.assembly.is_running() {
+            match tokio::time::timeout_at(deadline, sources.assembly.recv()).await {
+                Ok(Some(_)) => self.assembly.one_ended(),
+                Ok(None) | Err(_) => break,
+            }
+        }
         // Pictures whose record is given are moved even now; their outcomes are taken in.
         let deadline = tokio::time::Instant::now() + COMMITS_MAX;
-        while !self.commits.is_empty() {
+        while !(self.commits.is_empty() && self.assembly.has_recorded_all()) {
             match tokio::time::timeout_at(deadline, sources.store.recv()).await {
                 Ok(Some(done)) => self.on_store(done),
                 Ok(None) | Err(_) => break,
             }
         }
         let counts = self.state.counts();
-        let state = if counts.done == counts.total {
+        let state = if counts.done == counts.total && self.assembly.is_done() {
             JobEnd::Done
-        } else if matches!(self.finished, Some(Outcome::Done | Outcome::Failed)) {
+        } else if matches!(self.finished, Some(Outcome::Done | Outcome::Failed))
+            && self.assembly.is_settled()
+        {
             JobEnd::Failed
         } else {
             JobEnd::Interrupted
@@ -558,6 +627,10 @@ impl<'a> Controller<'a> {
         if state != JobEnd::Interrupted {
             self.job.remove_scratch();
         }
+        if state == JobEnd::Done {
+            remove_all_pieces(self.job);
+        }
+        let outputs = self.outputs();
         let Self {
             job,
             journal,
@@ -577,6 +650,7 @@ impl<'a> Controller<'a> {
             job: job.id().to_owned(),
             state,
             job_state,
+            outputs,
             speeds,
             speeds_declared,
             adapter_faults,

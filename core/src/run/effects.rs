@@ -118,6 +118,10 @@ impl Controller<'_> {
     }
 
     fn on_loaded(&mut self, slot: SlotId) {
+        // A load that each task pays is part of what the task takes.
+        if self.job.prepared.inspection.description.can.loads_per_task {
+            return;
+        }
         let now = Instant::now();
         let Some(session) = &mut self.slot(slot).session else {
             return;

@@ -2,24 +2,28 @@
 //!
 //! The kernel knows numbers only: this is where names, strings and documents become them.
 
+use std::borrow::Cow;
+
 use framewright_kernel::farm::Farm;
 use framewright_kernel::frames::Frame;
 use framewright_kernel::hosts::{Bytes, HostSpec, Speed, TagSet};
-use framewright_kernel::ids::{LayerId, SegmentId};
-use framewright_kernel::job::{Costs, Job as KernelJob, JobSpec, LayerSpec, TaskSpec};
+use framewright_kernel::ids::{LayerId, SegmentId, TileId};
+use framewright_kernel::job::{
+    After, Costs, Job as KernelJob, JobSpec, LayerSpec, Scope, TaskSpec,
+};
 use framewright_kernel::policy::{Limits, Pace};
 use framewright_kernel::time::Span;
-use framewright_plugin_api::data::{Abilities, Basis, Cost, Scene};
+use framewright_plugin_api::data::{self, Abilities, Basis, Cost, Scene};
 
 use super::job::Job;
 use super::prepare::{Prepared, priority};
-use super::remembered::{Remembered, RememberedHost};
+use super::remembered::RememberedHost;
 use crate::request::{HostEntry, Policy, Request};
 use crate::store::JobState;
 
 /// Cost of a frame of which nothing is known. It only has to be a cost: the first frames correct
 /// it, and equal guesses for all frames share them out evenly.
-const FRAME_GUESS_S: f64 = 10.0;
+pub(super) const FRAME_GUESS_S: f64 = 10.0;
 /// Different tags that a job may need.
 const TAGS_MAX: usize = 64;
 
@@ -88,6 +92,11 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
     let request = &prepared.request;
     let scene = &prepared.inspection.scene;
     let remembered = prepared.remembered.as_ref();
+    let call = costs(prepared).call;
+    let area = scene_area(scene);
+    // Frames that are in tiles where others are whole are so for the end of the job.
+    let tiling = prepared.tasks.tiling();
+    let is_tail = tiling.is_some_and(|tiling| tiling.frames().is_some());
     let wanted_first = priority(request, &prepared.tasks).map_err(|error| error.to_string())?;
     let mut tasks: Vec<TaskSpec> = prepared
         .tasks
@@ -96,8 +105,12 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
             let facts = prepared.tasks.facts(task);
             let layer = LayerId(u16::try_from(facts.layer_index).unwrap_or(u16::MAX));
             let mut spec = TaskSpec::new(layer, Frame(facts.frame));
-            spec.cost =
-                remembered.and_then(|known| known.cost(facts.layer_index, facts.frame_index));
+            if facts.tile.is_some() {
+                spec.tile = Some(tile_id(facts.tile_index));
+                spec.share = Some(facts.part_of(area));
+                spec.last = is_tail;
+            }
+            spec.cost = remembered.and_then(|known| known.task_cost(&facts, call, area));
             if let Some(past) = past {
                 spec.done = past.done[task.0 as usize];
                 let name = prepared.tasks.name(task).to_string();
@@ -114,7 +127,7 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
     Ok(JobSpec {
         layers: layers(prepared, tags),
         tasks,
-        costs: costs(scene, remembered),
+        costs: costs(prepared),
         kept: is_kept(prepared),
         policy: policy(request).into(),
         limits: Limits {
@@ -132,8 +145,58 @@ fn spec(prepared: &Prepared, tags: &Tags, past: Option<Past<'_>>) -> Result<JobS
     })
 }
 
-/// The scene as it is is one layer to the kernel; its needs are the largest of its layers'.
+/// The layers that are rendered apart. The scene as it is is one layer to the kernel; its needs are
+/// the largest of its layers'.
 fn layers(prepared: &Prepared, tags: &Tags) -> Vec<LayerSpec> {
+    if prepared.layers.is_empty() {
+        return vec![whole_scene(prepared, tags)];
+    }
+    let request = &prepared.request;
+    let scene = &prepared.inspection.scene;
+    let memory = scene.memory_bytes.max(request.memory_bytes.unwrap_or(0));
+    let place = |name: &str| prepared.layers.iter().position(|layer| layer == name);
+    rendered_layers(prepared)
+        .map(|layer| LayerSpec {
+            weight: layer.weight,
+            after: layer
+                .after
+                .iter()
+                .filter_map(|after| {
+                    Some(After {
+                        layer: LayerId(u16::try_from(place(&after.layer)?).ok()?),
+                        scope: match after.scope {
+                            data::Scope::Frame => Scope::Frame,
+                            data::Scope::Layer => Scope::Layer,
+                        },
+                    })
+                })
+                .collect(),
+            undivided: layer.undivided || is_undivided(request),
+            memory: Bytes(match layer.memory_bytes {
+                0 => memory,
+                own => own.max(request.memory_bytes.unwrap_or(0)),
+            }),
+            tags: tags.set(layer.tags.iter().chain(&request.tags)),
+        })
+        .collect()
+}
+
+/// The layers that are rendered apart, as the scene describes them.
+fn rendered_layers(prepared: &Prepared) -> impl Iterator<Item = Cow<'_, data::Layer>> {
+    let known = &prepared.inspection.scene.layers;
+    // Who is not there any more, in a scene that was changed before a resume, is a layer like others.
+    let unknown = || Cow::Owned(data::Layer::default());
+    prepared.layers.iter().map(move |name| {
+        let layer = known.iter().find(|layer| layer.name == *name);
+        layer.map_or_else(unknown, Cow::Borrowed)
+    })
+}
+
+fn is_undivided(request: &Request) -> bool {
+    request.segment.is_some_and(|size| size.min == 0)
+}
+
+fn whole_scene(prepared: &Prepared, tags: &Tags) -> LayerSpec {
     let request = &prepared.request;
     let scene = &prepared.inspection.scene;
     let used: Vec<_> = scene.layers.iter().filter(|layer| layer.used).collect();
@@ -146,21 +209,26 @@ fn layers(prepared: &Prepared, tags: &Tags) -> Vec<LayerSpec> {
         .memory_bytes
         .max(largest)
         .max(request.memory_bytes.unwrap_or(0));
-    vec![LayerSpec {
+    LayerSpec {
         weight: 1.0,
         after: Vec::new(),
-        undivided: request.segment.is_some_and(|size| size.min == 0)
-            || used.iter().any(|layer| layer.undivided),
+        undivided: is_undivided(request) || used.iter().any(|layer| layer.undivided),
         memory: Bytes(memory),
         tags: tags.set(needed_tags(prepared)),
-    }]
+    }
 }
 
-/// What a host must have, by name.
+/// What some host must have, by name: all of it for the scene as a whole, a layer's own for a layer.
 fn needed_tags(prepared: &Prepared) -> impl Iterator<Item = &String> {
+    let apart = &prepared.layers;
     let layers = &prepared.inspection.scene.layers;
-    let used = layers.iter().filter(|layer| layer.used);
-    used.flat_map(|layer| &layer.tags)
+    let is_rendered = |layer: &&data::Layer| match apart.is_empty() {
+        true => layer.used,
+        false => apart.contains(&layer.name),
+    };
+    let rendered = layers.iter().filter(is_rendered);
+    rendered
+        .flat_map(|layer| &layer.tags)
         .chain(&prepared.request.tags)
 }
 
@@ -189,19 +257,68 @@ fn takes_lists(can: &Abilities, scene: &Scene) -> bool {
     can.frame_lists && (!scene.reloaded || scene.frame_lists)
 }
 
+/// Whether anybody knows a cost.
+pub(super) fn is_known(cost: Cost) -> bool {
+    cost.basis != Basis::Unknown
+}
+
+/// A tile's number within its frame, which a grid's limit keeps below the kernel's.
+fn tile_id(index: usize) -> TileId {
+    TileId(u16::try_from(index).unwrap_or(u16::MAX))
+}
+
+/// How many pixels a frame has.
+pub(super) fn scene_area(scene: &Scene) -> u64 {
+    u64::from(scene.width.max(1)) * u64::from(scene.height.max(1))
+}
+
+/// How much of a frame with all that the scene uses the layers are that are rendered: so many frames
+/// where each layer alone costs one.
+fn part_rendered(prepared: &Prepared) -> f64 {
+    if prepared.layers.is_empty() {
+        return 1.0;
+    }
+    if prepared.inspection.scene.layer_split.repeats {
+        return prepared.layers.len() as f64;
+    }
+    let weight = |layer: &data::Layer| layer.weight.max(0.0);
+    let known = &prepared.inspection.scene.layers;
+    let all: f64 = known.iter().filter(|layer| layer.used).map(weight).sum();
+    let rendered: f64 = rendered_layers(prepared).map(|layer| weight(&layer)).sum();
+    match all > 0.0 && rendered > 0.0 {
+        true => rendered / all,
+        false => 1.0,
+    }
+}
+
+/// What a segment pays once, and what each call pays.
+fn paid(can: &Abilities, load: Span, call: Span) -> (Span, Span) {
+    match can.loads_per_task {
+        true => (Span::ZERO, call + load),
+        false => (load, call),
+    }
+}
+
 /// What a scene costs: what was measured before what is declared, and a guess for what nobody
-/// knows.
-fn costs(scene: &Scene, remembered: Option<&Remembered>) -> Costs {
+/// knows. Where each task loads the scene, that is no cost of a segment, but of every call.
+pub(super) fn costs(prepared: &Prepared) -> Costs {
+    let scene = &prepared.inspection.scene;
+    let remembered = prepared.remembered.as_ref();
     let known = |cost: Cost, guess: f64| match cost.basis {
         Basis::Unknown => Span::from_secs_f64(guess),
         Basis::Estimated | Basis::Declared | Basis::Measured => Span::from_secs_f64(cost.seconds),
     };
     let measured = remembered.and_then(|known| known.load_s);
     let load = measured.map(Span::from_secs_f64);
+    let load = load.unwrap_or_else(|| known(scene.costs.load_s, 0.0));
+    let call = known(scene.costs.call_s, 0.0);
+    let (load, call) = paid(&prepared.inspection.description.can, load, call);
     Costs {
-        load: load.unwrap_or_else(|| known(scene.costs.load_s, 0.0)),
-        call: known(scene.costs.call_s, 0.0),
-        frame: known(scene.costs.frame_s, FRAME_GUESS_S),
+        load,
+        call,
+        frame: Span::from_secs_f64(
+            known(scene.costs.frame_s, FRAME_GUESS_S).as_secs_f64() * part_rendered(prepared),
+        ),
     }
 }
 
@@ -273,6 +390,20 @@ impl Tags {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_each_task_loads_is_paid_at_each_call() {
+        let (load, call) = (Span::from_secs(30), Span::from_secs(2));
+        let can = |loads_per_task| Abilities {
+            loads_per_task,
+            ..Abilities::default()
+        };
+        assert_eq!(paid(&can(false), load, call), (load, call));
+        assert_eq!(
+            paid(&can(true), load, call),
+            (Span::ZERO, Span::from_secs(32))
+        );
+    }
 
     #[test]
     fn lists_are_for_those_who_promise_them() {

@@ -29,8 +29,8 @@ pub(super) struct Ground {
 enum Way {
     /// It is here already, under a path that may have another prefix.
     Shared(PathMap),
-    /// It is fetched.
-    Fetched,
+    /// It is fetched. What is sent there lies below this tree, by its path here.
+    Fetched { tree: String },
 }
 
 impl Ground {
@@ -53,7 +53,18 @@ impl Ground {
                 from: "/".to_owned(),
                 to: tree.to_owned(),
             }],
-            way: Way::Fetched,
+            way: Way::Fetched {
+                tree: tree.trim_end_matches('/').to_owned(),
+            },
+        }
+    }
+
+    /// What a file of ours is called there.
+    pub(super) fn there(&self, path: &Path) -> String {
+        let path = path.display().to_string();
+        match &self.way {
+            Way::Shared(paths) => paths.there(&path),
+            Way::Fetched { tree } => format!("{tree}{path}"),
         }
     }
 
@@ -66,7 +77,7 @@ impl Ground {
     pub(super) fn here(&self, path: &str) -> Option<PathBuf> {
         match &self.way {
             Way::Shared(paths) => Some(PathBuf::from(paths.here(path))),
-            Way::Fetched => None,
+            Way::Fetched { .. } => None,
         }
     }
 }

@@ -14,6 +14,7 @@ use super::activity::{not_there, program_names};
 use super::closed::{self, Closed};
 use super::controller::Controller;
 use super::ground::Ground;
+use super::needs::Delivered;
 use super::paths::PathMap;
 use super::{RunError, link_spec};
 use crate::event::Event;
@@ -54,6 +55,8 @@ pub(super) struct Host {
     pub heard_again: Option<Instant>,
     /// What carries files to and from it.
     pub freight: Option<Freight>,
+    /// What it was given beside the scene.
+    pub delivered: Delivered,
     /// Why it was lost or not reached, as people were told last; they are not told again of a host
     /// that has not answered since.
     pub told: Option<String>,
@@ -100,6 +103,7 @@ impl Host {
             silent_since: None,
             heard_again: None,
             freight: None,
+            delivered: Delivered::default(),
             told: None,
             clock_told: false,
             entry,
@@ -269,15 +273,11 @@ impl Controller<'_> {
             }
         };
         match path {
-            Some(program) => match self.host(host).entry.storage {
-                Storage::Shared => {
-                    let paths = PathMap::new(&self.host(host).entry.paths);
-                    let scene = &self.job.prepared.inspection.scene_path;
-                    let ground = Ground::shared(scene, &self.job.scratch, paths);
-                    self.host_is_ready(host, link, program, ground);
-                }
-                Storage::Staged => self.stage(host, link, program),
-            },
+            // Its version is heard of later; until then it is still looked at.
+            Some(program) if self.asks_version(host, &program) => {
+                self.host_mut(host).state = HostState::Looking { link, request };
+            }
+            Some(program) => self.program_fits(host, link, program),
             None => {
                 let adapter = self.job.adapter().description();
                 let names = program_names(self.job.adapter(), &self.host(host).entry);
@@ -290,6 +290,19 @@ impl Controller<'_> {
                 );
                 self.give_up_host(host, why);
             }
+        }
+    }
+
+    /// The host has a worker and a renderer that will do; the scene may still have to be brought.
+    pub(super) fn program_fits(&mut self, host: HostId, link: Box<Link>, program: String) {
+        match self.host(host).entry.storage {
+            Storage::Shared => {
+                let paths = PathMap::new(&self.host(host).entry.paths);
+                let scene = &self.job.prepared.inspection.scene_path;
+                let ground = Ground::shared(scene, &self.job.scratch, paths);
+                self.host_is_ready(host, link, program, ground);
+            }
+            Storage::Staged => self.stage(host, link, program),
         }
     }
 
@@ -326,6 +339,7 @@ impl Controller<'_> {
         at.state = HostState::Down;
         at.silent_since = None;
         at.freight = None;
+        at.delivered = Delivered::default();
         if let (Some(pid), true) = (worker, self.host(host).is_local()) {
             // A worker that was killed could not end its renderers; they are ours by now.
             framewright_worker::sweep_tagged(pid);
@@ -382,6 +396,7 @@ impl Controller<'_> {
         let at = self.host_mut(host);
         at.state = HostState::GivenUp;
         at.freight = None;
+        at.delivered = Delivered::default();
         self.emit_lost(host, &why);
         self.tell(&FarmEvent::HostLost {
             host,
@@ -435,6 +450,7 @@ impl Controller<'_> {
                 framewright_worker::sweep_tagged(link.hello.pid);
             }
             host.freight = None;
+            host.delivered = Delivered::default();
             host.state = HostState::GivenUp;
         }
     }

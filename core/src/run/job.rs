@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use framewright_kernel::ids::{SegmentId, TaskId};
 
+use super::pieces::{is_piece, piece_path, pieces_folder};
 use super::prepare::Prepared;
 use super::tasks::TaskList;
 use crate::adapters::Loaded;
+use crate::event::PictureName;
 use crate::freight::Package;
 use crate::output::remove_scratch;
 use crate::request::Request;
@@ -61,7 +63,8 @@ impl Job {
         self.prepared.output.is_some()
     }
 
-    /// Where a task's picture goes in the end. Only for jobs that write files.
+    /// Where a task's picture goes in the end: to its own name, or among the pieces of a picture.
+    /// Only for jobs that write files.
     pub(super) fn final_path(&self, task: TaskId) -> PathBuf {
         let facts = self.tasks().facts(task);
         let output = self
@@ -69,7 +72,21 @@ impl Job {
             .output
             .as_ref()
             .expect("asked only where files are written");
-        output.path(facts.layer, facts.frame)
+        let tile = facts.tile.map(|tile| tile.place);
+        match is_piece(output, &self.prepared.layers, tile) {
+            true => piece_path(output, self.folder.id(), facts.layer, facts.frame, tile),
+            false => output.path(facts.layer, facts.frame),
+        }
+    }
+
+    /// Where a picture of several goes in the end. Only for jobs that write files.
+    pub(super) fn picture_path(&self, picture: &PictureName) -> PathBuf {
+        let output = self
+            .prepared
+            .output
+            .as_ref()
+            .expect("asked only where files are written");
+        output.path(picture.layer.as_deref().unwrap_or(""), picture.frame)
     }
 
     /// A task's file name within an attempt's folder: the final one, so that renderers which
@@ -91,11 +108,18 @@ impl Job {
 
     /// Whether a file that has a task's name may be replaced.
     pub(super) fn replace(&self, path: &Path) -> Replace {
-        if self.request().overwrite || self.own_paths.contains(path) {
+        let is_own = |path| self.own_paths.contains(path) || self.is_among_pieces(path);
+        if self.request().overwrite || is_own(path) {
             Replace::Allowed
         } else {
             Replace::Never
         }
+    }
+
+    /// Whether a file lies where nobody but this job writes.
+    pub(super) fn is_among_pieces(&self, path: &Path) -> bool {
+        let output = self.prepared.output.as_ref();
+        output.is_some_and(|output| path.starts_with(pieces_folder(output, self.folder.id())))
     }
 
     pub(super) fn manifest(

@@ -9,6 +9,7 @@ use framewright_kernel::ids::TaskId;
 use jiff::Timestamp;
 
 use super::controller::Controller;
+use super::farm::{costs, scene_area};
 use super::remembered::{canonical, settings};
 use crate::history::{
     History, HostMeasured, Measured, Rendered, SceneKey, TaskCost, agreeing_speeds,
@@ -26,20 +27,7 @@ impl Controller<'_> {
         let rendered = self.all_rendered();
         let speeds = self.speeds_agreed(&rendered);
         let hosts = self.hosts_measured(&rendered, &speeds);
-        let costs = rendered
-            .iter()
-            .map(|(task, measured)| {
-                let facts = self.job.tasks().facts(*task);
-                TaskCost {
-                    layer: facts.layer,
-                    frame: facts.frame,
-                    tile: None,
-                    cost_s: measured.took_s * speeds[measured.host],
-                    host: &self.hosts[measured.host].name,
-                    first: measured.first,
-                }
-            })
-            .collect();
+        let costs = self.frames_measured(&rendered, &speeds);
         let run = Measured {
             scene: SceneKey {
                 path: &path,
@@ -57,6 +45,53 @@ impl Controller<'_> {
                 "{error}; later renders cannot start from what this one cost"
             ));
         }
+    }
+
+    /// What frames cost on a host of speed 1, in order. One in tiles cost what they did together, but
+    /// for all calls save one and what the tiles overlap; of one that is not rendered whole nothing
+    /// can be said.
+    fn frames_measured<'a>(
+        &'a self,
+        rendered: &[(TaskId, TaskMeasured)],
+        speeds: &[f64],
+    ) -> Vec<TaskCost<'a>> {
+        let tasks = self.job.tasks();
+        let area = scene_area(&self.job.prepared.inspection.scene);
+        let call_s = costs(&self.job.prepared).call.as_secs_f64();
+        let frame = |task: TaskId| {
+            let facts = tasks.facts(task);
+            (facts.layer_index, facts.frame_index)
+        };
+        let frames = rendered.chunk_by(|(a, _), (b, _)| frame(*a) == frame(*b));
+        frames
+            .filter_map(|pieces| {
+                let (first, measured) = pieces.first()?;
+                let facts = tasks.facts(*first);
+                let cost_s = |measured: &TaskMeasured| measured.took_s * speeds[measured.host];
+                let cost_s = if facts.tile.is_none() {
+                    cost_s(measured)
+                } else {
+                    let (layer, frame) = (facts.layer_index, facts.frame_index);
+                    if tasks.of_frame(layer, frame).count() != pieces.len() {
+                        return None;
+                    }
+                    let parts = pieces
+                        .iter()
+                        .map(|(task, _)| tasks.facts(*task).part_of(area));
+                    let drawn: f64 = parts.sum();
+                    let costs = pieces.iter().map(|(_, measured)| cost_s(measured) - call_s);
+                    call_s + costs.sum::<f64>().max(0.0) / drawn
+                };
+                Some(TaskCost {
+                    layer: facts.layer,
+                    frame: facts.frame,
+                    tile: None,
+                    cost_s,
+                    host: &self.hosts[measured.host].name,
+                    first: pieces.iter().any(|(_, measured)| measured.first),
+                })
+            })
+            .collect()
     }
 
     /// The tasks that this controller rendered, in order.

@@ -150,6 +150,7 @@ impl Controller<'_> {
         let at = self.host_mut(host);
         let before = std::mem::replace(&mut at.state, HostState::GivenUp);
         at.freight = None;
+        at.delivered = super::needs::Delivered::default();
         let name = at.name.clone();
         // Its link is kept until the worker has said its last word: a link that is dropped takes
         // what it was just told along.

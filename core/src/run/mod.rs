@@ -6,24 +6,30 @@
 //! does not.
 
 mod activity;
+mod assembly;
 mod checks;
 mod closed;
 mod compare;
 mod controller;
+mod decide;
 mod effects;
 mod explain;
 pub(crate) mod farm;
+mod glance;
 mod ground;
 mod hosts;
 pub mod hours;
 mod job;
+mod layout;
 mod leases;
 mod left;
 mod load_share;
 mod measured;
 mod membership;
+mod needs;
 mod open_files;
 pub mod paths;
+pub mod pieces;
 mod plan;
 mod prepare;
 mod remembered;
@@ -34,6 +40,7 @@ mod slots;
 mod start;
 mod tasks;
 mod transfer;
+mod versions;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -43,7 +50,9 @@ use framewright_kernel::ids::HostId;
 use thiserror::Error;
 
 pub use activity::{ActivityError, Concluded, Question, inspect, probe};
+pub use assembly::reels::{Reel, ReelError};
 pub use compare::{CompareHosts, Comparison, compare};
+pub use layout::SplitError;
 pub use plan::{Plan, PlanError, PlannedSegment, Predicted, plan};
 pub use prepare::{Inspection, PrepareError, Prepared, inspect_scene, prepare};
 pub use remembered::Remembered;
@@ -91,6 +100,8 @@ pub struct RunEnd {
     pub state: JobEnd,
     /// What is known of it.
     pub job_state: JobState,
+    /// Final pictures that are there, in the order of their tasks; pieces are none.
+    pub outputs: Vec<String>,
     /// Speed of each host as learned, by name.
     pub speeds: BTreeMap<String, f64>,
     /// The same as declared.

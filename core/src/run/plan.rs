@@ -3,8 +3,11 @@
 //! There is no estimate here that the dispatcher does not make itself: what is shown is what the
 //! kernel did in a world where every declared cost is true and nothing fails.
 
+use std::collections::BTreeSet;
+
 use framewright_kernel::bound::predicted_bound;
 use framewright_kernel::farm::Farm;
+use framewright_kernel::ids::TaskId;
 use framewright_kernel::sim::{SimError, World, simulate};
 use thiserror::Error;
 
@@ -13,6 +16,8 @@ use super::prepare::Prepared;
 use super::saturation::{
     FarmBounds, PlannedWorld, Saturation, TypicalSegment, length_advice, saturation,
 };
+use super::tasks::TaskList;
+use crate::names::TaskName;
 
 /// A job of more tasks than this is not planned when it is rendered: nobody shall wait for a number
 /// that only says afterwards how good the plan was.
@@ -58,8 +63,10 @@ pub struct PlannedSegment {
     pub slot: u32,
     /// Its layer; empty where the scene is rendered as it is.
     pub layer: String,
-    /// Its frames, rising.
+    /// Its frames, in the order in which they are sent; each once, however many tiles of it there are.
     pub frames: Vec<i32>,
+    /// Its tasks, where frames are in tiles.
+    pub tiles: Vec<TaskName>,
     /// When it is sent, in seconds from the start.
     pub start_s: f64,
     /// When its slot is free again.
@@ -124,10 +131,12 @@ pub fn plan(prepared: &Prepared) -> Result<Plan, PlanError> {
                 host: host.to_owned(),
                 slot,
                 layer: first.layer.to_owned(),
-                frames: segment
+                frames: frames_of(&prepared.tasks, &segment.tasks),
+                tiles: segment
                     .tasks
                     .iter()
-                    .map(|t| prepared.tasks.facts(*t).frame)
+                    .map(|task| prepared.tasks.name(*task))
+                    .filter(|name| name.tile().is_some())
                     .collect(),
                 start_s: segment.start.as_secs_f64(),
                 end_s: segment.end.as_secs_f64(),
@@ -157,4 +166,17 @@ pub fn plan(prepared: &Prepared) -> Result<Plan, PlanError> {
             slots_busy_max: trace.busy_max,
         },
     })
+}
+
+/// The frames of these tasks, each once.
+fn frames_of(list: &TaskList, tasks: &[TaskId]) -> Vec<i32> {
+    let mut frames = Vec::with_capacity(tasks.len());
+    let mut seen = BTreeSet::new();
+    for task in tasks {
+        let frame = list.facts(*task).frame;
+        if seen.insert(frame) {
+            frames.push(frame);
+        }
+    }
+    frames
 }

@@ -13,6 +13,8 @@ use thiserror::Error;
 
 use super::Surroundings;
 use super::activity::{self, ActivityError, Concluded, Question};
+use super::assembly::reels::{self, Reel, ReelError};
+use super::layout::{self, SplitError, Tiles, Wish};
 use super::remembered::{Remembered, remember};
 use super::tasks::TaskList;
 use super::{farm, load_share};
@@ -22,7 +24,7 @@ use crate::adapters::{
 };
 use crate::freight::PackageError;
 use crate::output::{OutputError, OutputPattern, Wanted, scene_stem};
-use crate::request::{HostEntry, LinkKind, Request, Split, Storage};
+use crate::request::{HostEntry, LinkKind, Request, Storage};
 
 /// Why a request cannot become a job. All of these are known before anything starts.
 #[derive(Debug, Error)]
@@ -79,23 +81,15 @@ pub enum PrepareError {
         /// Why.
         source: FrameSetError,
     },
-    /// A layer that the scene does not have.
-    #[error("the scene has no layer `{layer}`; it has {}", known.join(", "))]
-    Layer {
-        /// As typed.
-        layer: String,
-        /// Those that it has.
-        known: Vec<String>,
-    },
-    /// Something that this version does not do.
-    #[error("{what} is not built yet")]
-    NotYet {
-        /// What.
-        what: String,
-    },
+    /// It cannot be split so.
+    #[error(transparent)]
+    Split(#[from] SplitError),
     /// What staged hosts would need cannot be gathered.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// A film or a contact sheet could not be made in the end.
+    #[error(transparent)]
+    Reel(#[from] ReelError),
     /// The output pattern is wrong, or files are in the way.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -124,6 +118,8 @@ pub struct Inspection {
     pub settings: BTreeMap<String, serde_json::Value>,
     /// What it said on the way.
     pub notes: Vec<String>,
+    /// Why nobody who looked has the renderer, so that the adapter read the scene by itself.
+    pub no_renderer: Option<String>,
 }
 
 /// A settled job, ready to be made and run.
@@ -137,12 +133,16 @@ pub struct Prepared {
     pub frames: FrameSet,
     /// Layers that are rendered apart; empty = the scene as it is.
     pub layers: Vec<String>,
+    /// Why it is split as it is, in a sentence; empty where there was nothing to decide.
+    pub why: String,
     /// Tasks.
     pub tasks: TaskList,
     /// Where pictures go; absent where the job writes none.
     pub output: Option<OutputPattern>,
     /// Picture format: an `OutputFormat::id`.
     pub format: String,
+    /// Films and contact sheets, made at the end.
+    pub reels: Vec<Reel>,
     /// First and last frame.
     pub shot: Shot,
     /// What people should know.
@@ -164,11 +164,14 @@ pub async fn inspect_scene(
     let settings = check_settings(&description.settings, &request.settings)?;
     let format = match formats(&description).is_empty() {
         true => String::new(),
-        false => pattern(request, &description, None)?.format().to_owned(),
+        false => pattern(request, &description, None, &[])?
+            .format()
+            .to_owned(),
     };
     let mut reason = "the farm has no host".to_owned();
     let mut no_renderer = false;
-    for host in &who_looks(&request.hosts) {
+    let lookers = who_looks(&request.hosts);
+    for host in &lookers {
         let question = Question {
             adapter: &adapter,
             host,
@@ -187,6 +190,7 @@ pub async fn inspect_scene(
                     scene_path,
                     settings,
                     notes,
+                    no_renderer: None,
                 });
             }
             // Another host may have the renderer, or answer.
@@ -203,10 +207,46 @@ pub async fn inspect_scene(
             Err(error) => return Err(PrepareError::Inspect(error)),
         }
     }
-    Err(PrepareError::NoHost {
-        why: reason,
-        no_renderer,
+    let here = lookers.first().filter(|host| host.link == LinkKind::Local);
+    let Some(host) = here.filter(|_| description.can.reads_scenes) else {
+        return Err(PrepareError::NoHost {
+            why: reason,
+            no_renderer,
+        });
+    };
+    let question = Question {
+        adapter: &adapter,
+        host,
+        settings: &settings,
+        output: &format,
+    };
+    let read = activity::read_alone(around, &question, &scene_path).await;
+    let read = read.map_err(PrepareError::Inspect)?;
+    Ok(Inspection {
+        adapter,
+        manifest,
+        description,
+        scene: read.what,
+        scene_path,
+        settings,
+        notes: read.notes,
+        no_renderer: Some(reason),
     })
+}
+
+/// Refuses a job whose hosts were all looked at and have no renderer. Staged ones are only looked at
+/// when there is something to bring there.
+pub(super) fn check_renderer(prepared: &Prepared) -> Result<(), PrepareError> {
+    let hosts = &prepared.request.hosts;
+    match &prepared.inspection.no_renderer {
+        Some(why) if !hosts.iter().any(|host| host.storage == Storage::Staged) => {
+            Err(PrepareError::NoHost {
+                why: why.clone(),
+                no_renderer: true,
+            })
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Who looks into a scene where no host is this machine. No host of a farm can have this name.
@@ -215,7 +255,7 @@ const THIS_MACHINE: &str = "this machine";
 /// Who may look into the scene, best first: this machine, where the file is and no connection is
 /// needed, whether it renders or not; then hosts that see the same files. Staged hosts have the
 /// scene only once it is known what belongs to it.
-fn who_looks(hosts: &[HostEntry]) -> Vec<HostEntry> {
+pub(super) fn who_looks(hosts: &[HostEntry]) -> Vec<HostEntry> {
     let is_here = |host: &&HostEntry| host.link == LinkKind::Local;
     let mut lookers: Vec<HostEntry> = hosts.iter().filter(is_here).cloned().collect();
     let is_command = |host: &HostEntry| matches!(host.link, LinkKind::Command(_));
@@ -257,10 +297,11 @@ fn formats(description: &Description) -> Vec<&OutputFormat> {
 
 /// Where pictures go. Before the frames are known, whether the pattern tells them apart is not
 /// checked.
-fn pattern(
+pub(super) fn pattern(
     request: &Request,
     description: &Description,
     frames: Option<&FrameSet>,
+    layers: &[String],
 ) -> Result<OutputPattern, OutputError> {
     OutputPattern::settle(&Wanted {
         typed: request.output.as_deref(),
@@ -270,7 +311,7 @@ fn pattern(
         frames: frames.map_or(1, |frames| {
             usize::try_from(frames.count()).unwrap_or(usize::MAX)
         }),
-        layers: &[],
+        layers,
     })
 }
 
@@ -279,14 +320,26 @@ pub async fn prepare(
     around: &Surroundings,
     mut request: Request,
 ) -> Result<Prepared, PrepareError> {
-    refuse_what_is_not_built(&request)?;
     know_own_memory(&mut request.hosts);
     // What is wrong with the words alone is said before a renderer is started.
+    reels::check_words(&request)?;
     let typed_frames = request.frames.as_deref().map(frames).transpose()?;
     let inspection = inspect_scene(around, &request).await?;
     let mut prepared = settle(request, inspection, typed_frames)?;
     remember(around, &mut prepared);
+    let glance = prepared.glance(around).await?;
+    if prepared.decide(glance.as_ref())? {
+        // By what is known of its layers, which are others now.
+        prepared.remembered = None;
+        remember(around, &mut prepared);
+    }
     limit_load_share(&mut prepared);
+    prepared.reels = reels::settle(
+        &prepared.request,
+        prepared.output.as_ref(),
+        &prepared.layers,
+        prepared.frames.count(),
+    )?;
     Ok(prepared)
 }
 
@@ -301,17 +354,21 @@ fn settle(
         Some(frames) => frames,
         None => scene_frames(scene)?,
     };
-    check_layers(&request, scene)?;
-    if !request.layers.is_empty() {
-        return Err(PrepareError::NotYet {
-            what: "rendering layers apart (--layers)".to_owned(),
-        });
-    }
-    let tasks = TaskList::new(&[], &frames);
+    let Wish { layers, tiles, .. } = layout::wish(&request, scene, &inspection.description)?;
+    let tiling = match tiles {
+        Tiles::Grid { columns, rows } => Some(layout::tiling(&request, scene, columns, rows)?),
+        Tiles::Whole | Tiles::Auto => None,
+    };
+    let tasks = TaskList::tiled(&layers, &frames, tiling);
     let output =
         match writes_nothing(&request, scene) || formats(&inspection.description).is_empty() {
             true => None,
-            false => Some(pattern(&request, &inspection.description, Some(&frames))?),
+            false => Some(pattern(
+                &request,
+                &inspection.description,
+                Some(&frames),
+                &layers,
+            )?),
         };
     let format = output
         .as_ref()
@@ -332,10 +389,12 @@ fn settle(
     Ok(Prepared {
         request,
         frames,
-        layers: Vec::new(),
+        layers,
+        why: String::new(),
         tasks,
         output,
         format,
+        reels: Vec::new(),
         shot,
         warnings,
         inspection,
@@ -374,34 +433,6 @@ fn know_own_memory(hosts: &mut [HostEntry]) {
 /// Whether the adapter has a sentence of its own about a file.
 fn is_told(scene: &Scene, path: &str) -> bool {
     scene.warnings.iter().any(|text| text.contains(path))
-}
-
-fn refuse_what_is_not_built(request: &Request) -> Result<(), PrepareError> {
-    let not_yet = |what: &str| {
-        Err(PrepareError::NotYet {
-            what: what.to_owned(),
-        })
-    };
-    match request.split {
-        Split::Tiles => not_yet("splitting by tiles"),
-        Split::Layers => not_yet("splitting by layers"),
-        Split::Auto | Split::Frames => Ok(()),
-    }
-}
-
-fn check_layers(request: &Request, scene: &Scene) -> Result<(), PrepareError> {
-    let known: Vec<String> = scene
-        .layers
-        .iter()
-        .map(|layer| layer.name.clone())
-        .collect();
-    match request.layers.iter().find(|layer| !known.contains(layer)) {
-        Some(layer) => Err(PrepareError::Layer {
-            layer: layer.clone(),
-            known,
-        }),
-        None => Ok(()),
-    }
 }
 
 fn frames(typed: &str) -> Result<FrameSet, PrepareError> {

@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use super::Surroundings;
 use super::prepare::{Inspection, Prepared};
-use super::tasks::TaskList;
+use super::tasks::{TaskFacts, TaskList};
 use crate::event::CostsFrom;
 use crate::history::{
     Frame, History, HistoryError, Recalled, RecalledHost, RecalledTake, SceneKey, Take, along,
@@ -99,6 +99,17 @@ impl Remembered {
     pub(super) fn cost(&self, layer_index: usize, frame_index: usize) -> Option<Span> {
         let costs = self.costs.get(layer_index)?.as_ref()?;
         costs.get(frame_index).copied().map(Span::from_secs_f64)
+    }
+
+    /// What a task is expected to cost: of a tile, a call and its part of what the frame cost
+    /// beyond a call.
+    pub(super) fn task_cost(&self, facts: &TaskFacts<'_>, call: Span, area: u64) -> Option<Span> {
+        let frame = self.cost(facts.layer_index, facts.frame_index)?;
+        if facts.tile.is_none() {
+            return Some(frame);
+        }
+        let shared = (frame.as_secs_f64() - call.as_secs_f64()).max(0.0);
+        Some(call + Span::from_secs_f64(shared * facts.part_of(area)))
     }
 
     pub(super) fn host(&self, index: usize) -> RememberedHost {
@@ -236,7 +247,7 @@ fn recall(history: &History, prepared: &Prepared) -> Result<Option<Remembered>, 
         settings: settings(inspection, &prepared.format),
     };
     let tasks = &prepared.tasks;
-    let layers: Vec<&str> = tasks.layers().iter().map(String::as_str).collect();
+    let layers: Vec<&str> = tasks.layers().collect();
     let recalled = scene.recall(&now, &layers, tasks.frames())?;
     Ok(Remembered::of(
         &recalled,

@@ -59,10 +59,16 @@ pub(super) struct Session {
 /// its first picture sooner than another thread may have made the folder for it.
 #[derive(Debug)]
 enum Held {
-    /// The worker's answer that the folder is made.
+    /// The answer that the folder is made, or that what the tasks stand on is there.
     Folder(RequestId),
     /// The order itself.
     Order(Input),
+}
+
+impl Held {
+    fn waits_for(&self, request: RequestId) -> bool {
+        matches!(self, Held::Folder(wanted) if *wanted == request)
+    }
 }
 
 impl Slot {
@@ -162,9 +168,14 @@ impl Controller<'_> {
                 session.held.push_back(Held::Folder(request));
             }
         }
+        let host = self.slots[slot.0 as usize].host;
+        let waits = self.deliver(host, leases.iter().map(|(task, _)| *task));
+        if let Some(session) = &mut self.slot(slot).session {
+            session.held.extend(waits.into_iter().map(Held::Folder));
+        }
         let tasks = leases
             .iter()
-            .map(|&(task, attempt)| self.adapter_task(&folder, task, attempt))
+            .map(|&(task, attempt)| self.adapter_task(&folder, slot, task, attempt))
             .collect();
         self.tell_session(
             slot,
@@ -201,7 +212,9 @@ impl Controller<'_> {
         }
     }
 
-    fn adapter_task(&self, folder: &str, task: TaskId, attempt: Attempt) -> Task {
+    fn adapter_task(&self, folder: &str, slot: SlotId, task: TaskId, attempt: Attempt) -> Task {
+        let host = self.slots[slot.0 as usize].host;
+        let ground = self.host(host).ground.as_ref();
         let facts = self.job.tasks().facts(task);
         let output = if self.job.writes_files() {
             format!("{folder}/{}", self.job.file_name(task))
@@ -212,11 +225,11 @@ impl Controller<'_> {
             task: task.0,
             layer: facts.layer.to_owned(),
             frame: facts.frame,
-            tile: None,
+            tile: facts.tile.map(|tile| tile.at.into()),
             reduced: 0,
             attempt: u32::from(attempt.0),
             output,
-            needs: Vec::new(),
+            needs: ground.map_or_else(Vec::new, |ground| self.job.needs(task, ground)),
         }
     }
 
@@ -308,6 +321,7 @@ impl Controller<'_> {
             output: self.job.prepared.format.clone(),
             shot: Some(self.job.prepared.shot),
             paths: ground.paths.clone(),
+            carry: self.job.prepared.inspection.scene.carry.clone(),
         };
         let place = Place {
             session: number,
@@ -426,18 +440,27 @@ impl Controller<'_> {
         }
     }
 
+    /// The slots whose sessions wait for this answer.
+    pub(super) fn slots_waiting_for(&self, host: HostId, request: RequestId) -> Vec<SlotId> {
+        let waits = |slot: &Slot| {
+            let session = slot.session.as_ref();
+            let held = session
+                .is_some_and(|session| session.held.iter().any(|held| held.waits_for(request)));
+            slot.host == host && held
+        };
+        let slots = self.slots.iter().zip(0..).filter(|(slot, _)| waits(slot));
+        slots.map(|(_, index)| SlotId(index)).collect()
+    }
+
     /// A folder is made, or cannot be (which the renderer will say in its own words): orders that
-    /// waited for it go out. Folders of one host are made in the order in which they were wanted.
+    /// waited for it go out.
     pub(super) fn on_made(&mut self, host: HostId, request: RequestId) {
         for slot in self.slots.iter_mut().filter(|slot| slot.host == host) {
             let Some(session) = &mut slot.session else {
                 continue;
             };
-            let waits = |held: &Held| matches!(held, Held::Folder(wanted) if *wanted == request);
-            if !session.held.front().is_some_and(waits) {
-                continue;
-            }
-            session.held.pop_front();
+            // What a session waits for need not come in the order in which it was asked for.
+            session.held.retain(|held| !held.waits_for(request));
             while let Some(Held::Order(order)) = session
                 .held
                 .pop_front_if(|held| matches!(held, Held::Order(_)))
@@ -568,6 +591,15 @@ impl Controller<'_> {
     fn fail_task(&mut self, id: SegmentId, task: TaskId, fault: Fault, word: &str, why: String) {
         self.begin_task(id, task);
         self.end_failed(id, task, fault, word, why);
+    }
+
+    /// The first task of a segment that is not concluded fails.
+    pub(super) fn fail_first(&mut self, id: SegmentId, verdict: Verdict, why: String) {
+        let (fault, word) = fault_of(verdict);
+        let first = self.segments.get(&id).map(Segment::unconcluded);
+        if let Some(task) = first.and_then(|open| open.first().copied()) {
+            self.fail_task(id, task, fault, word, why);
+        }
     }
 
     /// Every task of a slot's segments that is not concluded fails.

@@ -9,19 +9,22 @@ use jiff::Timestamp;
 use thiserror::Error;
 use tokio::sync::mpsc;
 
+use super::assembly::reels;
 use super::controller::{Controller, Opened};
 use super::farm;
 use super::job::Job;
+use super::pieces::merges_layers;
 use super::plan::predicted_makespan;
-use super::prepare::{Inspection, PrepareError, Prepared, load_adapter};
+use super::prepare::{Inspection, PrepareError, Prepared, check_renderer, load_adapter};
 use super::remembered::remember;
 use super::tasks::TaskList;
 use super::transfer::package_if_staged;
-use super::{RunEnd, RunError, Stop, Surroundings};
+use super::{RunEnd, RunError, Stop, Surroundings, versions};
 use crate::adapters::check_settings;
 use crate::event::{Event, Stamped};
 use crate::output::{OutputError, OutputPattern, scene_stem};
 use crate::request::Request;
+use crate::split::Tiling;
 use crate::store::journal::{JournalWriter, OpenError, Replace};
 use crate::store::{
     AdapterIdentity, Claim, ClaimError, CreateError, FindError, JobFolder, JobFolderError, JobPlan,
@@ -86,17 +89,13 @@ pub async fn render(
     stops: mpsc::UnboundedReceiver<Stop>,
     sink: &mut dyn FnMut(&Stamped),
 ) -> Result<RunEnd, RenderError> {
+    check_renderer(&prepared)?;
+    versions::check_here(around, &prepared).await?;
     let store = Store::at(&around.state_dir);
+    reels::make_folders(&prepared.reels).map_err(PrepareError::from)?;
     if let Some(output) = &prepared.output {
         output.make_folders(&prepared.layers)?;
-        let paths: Vec<PathBuf> = prepared
-            .tasks
-            .ids()
-            .map(|task| {
-                let facts = prepared.tasks.facts(task);
-                output.path(facts.layer, facts.frame)
-            })
-            .collect();
+        let paths = names_wanted(output, &prepared);
         let paths = paths.iter().map(PathBuf::as_path);
         OutputPattern::check_free(paths, &BTreeSet::new(), replace(&prepared.request))?;
     }
@@ -117,6 +116,7 @@ pub async fn render(
         settled: Settled {
             frames: prepared.frames.to_string(),
             layers: prepared.layers.clone(),
+            tiling: prepared.tasks.tiling().map(Tiling::to_stored),
             output: prepared.output.as_ref().map(OutputPattern::to_stored),
         },
     };
@@ -152,6 +152,23 @@ pub async fn render(
     start(around, job, Vec::new(), stops, sink).await
 }
 
+/// Every name that a file of the job gets in the end.
+fn names_wanted(output: &OutputPattern, prepared: &Prepared) -> Vec<PathBuf> {
+    let tasks = &prepared.tasks;
+    // Several layers in one file have one name a frame, whatever the layer.
+    let merged = merges_layers(output, &prepared.layers);
+    let layers: Vec<&str> = tasks
+        .layers()
+        .take(if merged { 1 } else { usize::MAX })
+        .collect();
+    let frames = tasks.frames();
+    let pictures = layers
+        .iter()
+        .flat_map(|layer| frames.iter().map(|frame| output.path(layer, *frame)));
+    let reels = prepared.reels.iter().map(|reel| reel.path.clone());
+    pictures.chain(reels).collect()
+}
+
 /// Takes up a job that was interrupted.
 pub async fn resume(
     around: &Surroundings,
@@ -184,6 +201,7 @@ pub async fn resume(
     let mut prepared = prepare_again(around, folder.id().as_str(), plan).await?;
     remember(around, &mut prepared);
     warnings.append(&mut prepared.warnings);
+    reels::make_folders(&prepared.reels).map_err(PrepareError::from)?;
     if let Some(output) = &prepared.output {
         output.make_folders(&prepared.layers)?;
     }
@@ -205,7 +223,7 @@ pub async fn resume(
     };
     // Attempts that nobody waits for any more.
     let _ = std::fs::remove_dir_all(&job.scratch);
-    let lost = survey.lost.into_iter().map(|lost| lost.event).collect();
+    let lost = survey.events().cloned().collect();
     start(around, job, lost, stops, sink).await
 }
 
@@ -296,6 +314,9 @@ async fn prepare_again(
         .frames
         .parse()
         .map_err(|error| broken(format!("its record of the frames is unreadable: {error}")))?;
+    let tiling = settled.tiling.map(Tiling::from_stored).transpose();
+    let tiling = tiling
+        .map_err(|error| broken(format!("its record of the tiles is unreadable: {error}")))?;
     let output = settled
         .output
         .map(|output| OutputPattern::from_stored(&output))
@@ -308,8 +329,11 @@ async fn prepare_again(
         .to_str()
         .ok_or_else(|| broken("its scene's path is not UTF-8".to_owned()))?
         .to_owned();
+    let reels = reels::settle(&request, output.as_ref(), &settled.layers, frames.count());
     Ok(Prepared {
-        tasks: TaskList::new(&settled.layers, &frames),
+        reels: reels.map_err(PrepareError::from)?,
+        tasks: TaskList::tiled(&settled.layers, &frames, tiling),
+        why: String::new(),
         shot: Shot {
             first: frames.first().0,
             last: frames.last().0,
@@ -327,6 +351,7 @@ async fn prepare_again(
             scene_path,
             settings,
             notes: Vec::new(),
+            no_renderer: None,
         },
         request,
         remembered: None,

@@ -50,12 +50,7 @@ impl Controller<'_> {
             return;
         };
         // Its own folder there, which the worker removes at its end, with the tree in it.
-        let job = link
-            .hello
-            .scratch_root
-            .rsplit('/')
-            .next()
-            .unwrap_or_default();
+        let job = job_folder(&link);
         let spec = freight_spec(self.around, host, &self.host(host).entry, job);
         let freight = Freight::open(spec, self.doors.freight.clone());
         freight.stage(package, job);
@@ -80,6 +75,7 @@ impl Controller<'_> {
                     HostState::Staging { link, program } => (link, program),
                     other => {
                         at.state = other;
+                        self.on_delivered(host);
                         return;
                     }
                 };
@@ -101,6 +97,8 @@ impl Controller<'_> {
                     let name = &self.host(host).name;
                     let why = why_not_staged(name, &why, disk_full);
                     self.give_up_host(host, why);
+                } else {
+                    self.on_not_delivered(host, &why, disk_full);
                 }
             }
             FreightNews::Reached { .. }
@@ -255,6 +253,13 @@ impl Controller<'_> {
             }
         }
     }
+}
+
+/// What the job is called on a staged host: its own folder there, which the worker removes at its
+/// end, with the tree in it.
+pub(super) fn job_folder(link: &Link) -> &str {
+    let root = &link.hello.scratch_root;
+    root.rsplit('/').next().unwrap_or_default()
 }
 
 /// What the hosts of a settled request are given, where any of them is staged.

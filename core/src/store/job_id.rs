@@ -42,6 +42,12 @@ impl JobId {
         (first_good && name.chars().all(is_kept)).then(|| Self(name.to_owned()))
     }
 
+    /// An id that a test knows.
+    #[cfg(test)]
+    pub(crate) fn for_tests(id: &str) -> Self {
+        Self(id.to_owned())
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

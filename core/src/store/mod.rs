@@ -30,6 +30,7 @@ mod survey;
 pub(crate) mod test_plan;
 
 pub use claim::{Claim, ClaimError};
+pub(crate) use durable::is_disk_full;
 pub use folder::{CreateError, FindError, JobFolder, JobFolderError, Listed, Listing, Store};
 pub use job_id::JobId;
 pub use lock::{JobLock, LockError};
@@ -41,7 +42,8 @@ pub use record::{
     AdapterIdentity, JobPlan, JobRecord, SceneIdentity, Settled, StoredOutput, content_of,
 };
 pub use state::{
-    End, Failure, HostState, JobState, Standing, Status, TaskCounts, TaskPhase, TaskState,
-    VERDICT_COMMIT, VERDICT_LOST,
+    End, Failure, HostState, JobState, PictureCounts, PicturePhase, PictureState, ReelPhase,
+    ReelState, Standing, Status, TaskCounts, TaskPhase, TaskState, VERDICT_ASSEMBLY,
+    VERDICT_COMMIT, VERDICT_LOST, takes_back,
 };
 pub use survey::{Kept, Lost, Survey, SurveyError, survey};

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::job_id::JobId;
 use crate::request::Request;
+use crate::split::StoredTiling;
 
 /// Version of `job.json` and of the journal. A reader refuses a larger one.
 pub const FORMAT: u32 = 1;
@@ -68,12 +69,15 @@ pub struct SceneIdentity {
 }
 
 /// How a job was split, with nothing left to decide on a resume.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settled {
     /// Frame set in canonical form.
     pub frames: String,
     /// Layers that are rendered apart, in order; empty = the scene is rendered as it is.
     pub layers: Vec<String>,
+    /// How frames are tiled; absent where they are whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiling: Option<StoredTiling>,
     /// Where pictures go; absent where the job writes none.
     pub output: Option<StoredOutput>,
 }

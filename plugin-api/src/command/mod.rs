@@ -78,6 +78,12 @@ pub trait CommandAdapter: 'static {
         Share::Task
     }
 
+    /// Whether a task goes into the same command as the one before it in its segment; only asked
+    /// where a [`share`](CommandAdapter::share) is [`Share::Run`].
+    fn follows(&self, _before: &Task, _next: &Task) -> bool {
+        false
+    }
+
     /// How many commands may be asked for at once, the running one included; at least 1. The
     /// worker starts the next at once when one ends, without asking back.
     fn ahead(&self, _open: &Open) -> usize {
@@ -105,6 +111,9 @@ pub trait CommandAdapter: 'static {
 pub enum Share {
     /// One task.
     Task,
+    /// Tasks of a segment that follow one another, as [`CommandAdapter::follows`] tells: for
+    /// renderers that take a range of frames, but no list of them.
+    Run,
     /// All tasks of a segment.
     Segment,
 }

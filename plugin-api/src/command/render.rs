@@ -82,16 +82,30 @@ impl<C: CommandAdapter> Rendering<C> {
                 index: 0,
                 tasks,
             }),
-            Share::Task => {
+            Share::Task | Share::Run => {
                 for (index, task) in (0..).zip(tasks) {
-                    self.waiting.push_back(Piece {
-                        segment,
-                        index,
-                        tasks: vec![task],
-                    });
+                    self.piece(segment, index, task);
                 }
             }
         }
+    }
+
+    /// Puts a task where it belongs: behind the one before it, or into a piece of its own.
+    fn piece(&mut self, segment: u64, index: u32, task: Task) {
+        if self.share == Share::Run
+            && let Some(last) = self.waiting.back_mut()
+            && last.segment == segment
+            && let Some(before) = last.tasks.last()
+            && self.adapter.follows(before, &task)
+        {
+            last.tasks.push(task);
+            return;
+        }
+        self.waiting.push_back(Piece {
+            segment,
+            index,
+            tasks: vec![task],
+        });
     }
 
     /// Asks for as many runs as may be asked for.
@@ -125,10 +139,18 @@ impl<C: CommandAdapter> Rendering<C> {
     }
 
     fn cut(&mut self, segment: u64, keep: u32, out: &mut Effects) {
-        let waits = self.waiting.iter().find(|p| p.segment == segment);
-        let mut kept = keep.max(waits.map_or(0, |piece| piece.index));
-        for live in self.asked.iter_mut().filter(|l| l.piece.segment == segment) {
-            kept = kept.max(live.cut(keep, self.cuts_running));
+        let asked = self.asked.iter().map(|live| &live.piece);
+        let open = asked
+            .chain(&self.waiting)
+            .find(|piece| piece.segment == segment);
+        let mut kept = keep.max(open.map_or(0, |piece| piece.index));
+        // From behind: what lies before a task that is kept is kept as well.
+        for live in self.asked.iter_mut().rev() {
+            if live.piece.segment != segment {
+                continue;
+            }
+            let parts = self.share == Share::Run || live.piece.tasks.len() > 1;
+            kept = kept.max(live.cut(kept, self.cuts_running && parts));
             if self.cuts_running {
                 live.end_if_done(out);
             }
@@ -229,10 +251,9 @@ impl<C: CommandAdapter> Rendering<C> {
 
 impl Live {
     /// Keeps the first tasks of the segment, and those that were begun. Answers how many tasks of
-    /// the segment, from its front, this piece still stands for.
-    fn cut(&mut self, keep: u32, while_running: bool) -> u32 {
-        let len = self.piece.tasks.len();
-        if while_running && len > 1 {
+    /// the segment, from its front, are kept because of this piece.
+    fn cut(&mut self, keep: u32, in_parts: bool) -> u32 {
+        if in_parts {
             let wanted = keep.saturating_sub(self.piece.index) as usize;
             let touched = self
                 .states
@@ -241,7 +262,11 @@ impl Live {
                 .map_or(0, |last| last + 1);
             self.keep = self.keep.min(wanted.max(touched));
         }
-        self.piece.index + u32::try_from(self.keep).unwrap_or(u32::MAX)
+        match u32::try_from(self.keep) {
+            Ok(0) => 0,
+            Ok(keep) => self.piece.index + keep,
+            Err(_) => u32::MAX,
+        }
     }
 
     /// Ends the process when the tasks that are kept are concluded and it would go on with others.

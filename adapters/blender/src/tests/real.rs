@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::bench::{Bench, nothing};
 
 /// The scenes, made once by Blender itself; None without Blender.
-fn cases() -> Option<&'static Path> {
+pub(super) fn cases() -> Option<&'static Path> {
     static CASES: OnceLock<Option<tempfile::TempDir>> = OnceLock::new();
     let made = CASES.get_or_init(|| {
         if Command::new("blender").arg("--version").output().is_err() {
@@ -106,7 +106,12 @@ fn renders(case: &str, set: Value, verdict: Verdict, part: &str) {
 }
 
 pub(super) fn inspected(scene: &Path, set: Value, output: &str) -> Scene {
-    let mut bench = Bench::open(Activity::Inspect, "blender", scene, set, output);
+    inspected_by("blender", scene, set, output)
+}
+
+/// The same with another program; without any, the file is read.
+pub(super) fn inspected_by(program: &str, scene: &Path, set: Value, output: &str) -> Scene {
+    let mut bench = Bench::open(Activity::Inspect, program, scene, set, output);
     bench.settle();
     let found = std::mem::take(&mut bench.effects)
         .into_iter()

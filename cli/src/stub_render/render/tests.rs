@@ -50,6 +50,8 @@ fn task(frame: i32, output: &Path) -> Task {
         tile: None,
         attempt: 1,
         output: output.to_owned(),
+        needs: Vec::new(),
+        reduced: 0,
     }
 }
 

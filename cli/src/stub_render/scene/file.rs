@@ -7,9 +7,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::super::frames::{FrameRun, Frames};
+use super::super::task::Rectangle;
 use super::super::units::{Bytes, Span};
 use super::shapes::{AfterFile, FrameCostFile};
-use super::{Fault, FaultKind, Layer, Output, Scene, Tiles};
+use super::{Area, Fault, FaultKind, Layer, Output, Scene, Tiles};
 
 /// Widest and highest picture.
 const SIDE_MAX: u32 = 16_384;
@@ -19,6 +20,8 @@ const LAYERS_MAX: usize = 64;
 const LAYER_NAME_MAX: usize = 64;
 /// Most fault tables in a scene.
 const FAULTS_MAX: usize = 4_096;
+/// Most areas of the frame that cost something else.
+const AREAS_MAX: usize = 1_024;
 
 /// Most assets of a scene.
 const ASSETS_MAX: usize = 10_000;
@@ -53,6 +56,8 @@ struct SceneFile {
     #[serde(default)]
     output: Output,
     tiles: Option<TilesFile>,
+    #[serde(default)]
+    areas: Vec<Spanned<AreaFile>>,
     sticky: Option<bool>,
     memory: Option<Bytes>,
     #[serde(default)]
@@ -84,6 +89,16 @@ struct TilesFile {
     margin: u32,
 }
 
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AreaFile {
+    x: u32,
+    y: u32,
+    width: u32,
+    height: u32,
+    cost: f64,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FaultFile {
@@ -94,6 +109,7 @@ struct FaultFile {
     #[serde(default)]
     hosts: Vec<String>,
     times: Option<Spanned<u32>>,
+    at: Option<[u32; 2]>,
 }
 
 fn yes() -> bool {
@@ -141,13 +157,16 @@ fn settle(file: SceneFile) -> Result<Scene, Problem> {
             Ok((host, factor))
         })
         .collect::<Result<_, _>>()?;
+    let width = side(file.width, 320, "width")?;
+    let height = side(file.height, 180, "height")?;
     Ok(Scene {
+        areas: settle_areas(file.areas, width, height)?,
         frames: file.frames,
         fps: file
             .fps
             .map_or(Ok(24.0), |fps| within(fps, 0.001, 10_000.0, "fps"))?,
-        width: side(file.width, 320, "width")?,
-        height: side(file.height, 180, "height")?,
+        width,
+        height,
         load: file.load.0,
         declared_load: file.declare_load.unwrap_or(file.load).0,
         frame_cost: file.frame.0,
@@ -170,6 +189,42 @@ fn settle(file: SceneFile) -> Result<Scene, Problem> {
         assets: settle_assets(file.assets)?,
         faults,
     })
+}
+
+fn settle_areas(
+    listed: Vec<Spanned<AreaFile>>,
+    width: u32,
+    height: u32,
+) -> Result<Vec<Area>, Problem> {
+    if let Some(one_more) = listed.get(AREAS_MAX) {
+        return Err((one_more.span(), format!("more than {AREAS_MAX} areas"), ""));
+    }
+    let settle = |listed: Spanned<AreaFile>| {
+        let span = listed.span();
+        let AreaFile {
+            x,
+            y,
+            width: wide,
+            height: high,
+            cost,
+        } = listed.into_inner();
+        let part = Rectangle {
+            x,
+            y,
+            width: wide,
+            height: high,
+        };
+        if !part.fits(width, height) {
+            let what = format!("the area {x},{y} {wide}x{high} does not lie in the frame");
+            return Err((span, what, "areas are in pixels from the top left"));
+        }
+        if !(0.0..=1e6).contains(&cost) {
+            let what = format!("an area's `cost` is {cost}, expected 0 to 1000000");
+            return Err((span, what, ""));
+        }
+        Ok(Area { part, cost })
+    };
+    listed.into_iter().map(settle).collect()
 }
 
 fn side(given: Option<Spanned<u32>>, default: u32, key: &str) -> Result<u32, Problem> {
@@ -329,6 +384,7 @@ fn settle_fault(fault: FaultFile, layers: &[Layer]) -> Result<Fault, Problem> {
         layers: fault.layers.into_iter().map(Spanned::into_inner).collect(),
         hosts: fault.hosts,
         times: fault.times.map(Spanned::into_inner),
+        at: fault.at,
     })
 }
 
@@ -352,7 +408,7 @@ fn at(text: &str, span: Range<usize>, what: String, hint: String) -> Wrong {
         what,
         hint: if hint.is_empty() {
             "the keys of a stub scene are frames, fps, width, height, load, declare_load, frame, \
-             call, layers, slow, output, tiles, sticky, memory, assets and fault"
+             call, layers, slow, output, tiles, areas, sticky, memory, assets and fault"
                 .to_owned()
         } else {
             hint

@@ -70,6 +70,7 @@ fn every_fault_kind_has_its_word() {
         "exit",
         "corrupt-output",
         "no-output",
+        "wrong-pixels",
         "slow",
         "licence",
         "oom",

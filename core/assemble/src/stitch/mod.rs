@@ -89,6 +89,9 @@ pub struct Plan {
     pub tiles: Vec<Tile>,
     /// What their files show.
     pub canvas: Canvas,
+    /// Pixels nearer than this to an edge of a tile, where that is none of the picture's, are not what
+    /// the whole picture has, so they are not compared with a neighbour's.
+    pub margin: u32,
     /// By how much values may differ that two tiles both hold: an EXR's own values, or steps of a PNG.
     pub tolerance: f64,
     /// Which frame it is, where that is known; tiles whose metadata says otherwise are refused. If it
@@ -113,6 +116,7 @@ impl Plan {
             height,
             tiles,
             canvas: Canvas::Crop,
+            margin: 0,
             tolerance: 0.0,
             frame: None,
             layout: Layout::Auto,

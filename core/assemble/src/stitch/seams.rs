@@ -1,6 +1,7 @@
 //! What overlapping tiles both hold, compared.
 //!
-//! Every pair of tiles that share pixels is compared in all of them, in every channel. Equal bytes are
+//! Every pair of tiles that share pixels is compared in all of them that are not too near to an edge of
+//! one of the two, in every channel. Equal bytes are
 //! equal; two values that are no numbers are equal as well; a number and none differ infinitely.
 
 use super::{Plan, PlanError, Seam};
@@ -26,9 +27,11 @@ pub(super) fn pairs(plan: &Plan) -> Result<Vec<Pair>, PlanError> {
     let mut pairs = Vec::new();
     for index in by_top {
         let at = tiles[index].at;
+        let sure = sure(plan, at);
         here.retain(|other| tiles[*other].at.bottom() > at.y.into());
         for other in &here {
-            if let Some(shared) = at.intersection(&tiles[*other].at) {
+            let other_sure = self::sure(plan, tiles[*other].at);
+            if let Some(shared) = sure.intersection(&other_sure) {
                 pairs.push(Pair {
                     one: index.min(*other),
                     other: index.max(*other),
@@ -43,6 +46,29 @@ pub(super) fn pairs(plan: &Plan) -> Result<Vec<Pair>, PlanError> {
     }
     pairs.sort_by_key(|pair| (pair.one, pair.other));
     Ok(pairs)
+}
+
+/// What of a tile is as it is in the whole picture.
+fn sure(plan: &Plan, at: Rect) -> Rect {
+    let margin = plan.margin;
+    let left = if at.x > 0 { margin } else { 0 };
+    let top = if at.y > 0 { margin } else { 0 };
+    let right = if at.right() < u64::from(plan.width) {
+        margin
+    } else {
+        0
+    };
+    let bottom = if at.bottom() < u64::from(plan.height) {
+        margin
+    } else {
+        0
+    };
+    Rect {
+        x: at.x.saturating_add(left),
+        y: at.y.saturating_add(top),
+        width: at.width.saturating_sub(left).saturating_sub(right),
+        height: at.height.saturating_sub(top).saturating_sub(bottom),
+    }
 }
 
 /// Where two tiles differ most.

@@ -4,11 +4,13 @@
 //! last what failed on this very host before. Where the renderer takes any list of tasks, the bulk
 //! is a sample of all that waits: each slot gets its part of every stretch of the shot, dear and
 //! cheap alike, so that segments of one size take one time although nobody knows what frames
-//! cost; and what is rendered first tells about all the rest. Elsewhere it is the front.
+//! cost; and what is rendered first tells about all the rest. Elsewhere it is the front. What goes last
+//! is taken when nothing else waits for the slot, or nothing that it could end in time.
 
 use std::cmp::Reverse;
-use std::collections::VecDeque;
 
+use super::sample::{dearest_place, even, jittered, scattered, spread};
+use super::waiting::Waiting;
 use super::{Farm, LayerState};
 use crate::ids::{HostId, LayerId, TaskId};
 
@@ -35,6 +37,17 @@ pub(super) enum Amount {
         /// No task that takes longer than this.
         room: f64,
     },
+}
+
+/// What of a layer a slot may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// What does not go last; of a little at a time only what fits.
+    First,
+    /// What goes last.
+    Last,
+    /// Anything.
+    Any,
 }
 
 /// A slot's part of what waits.
@@ -83,6 +96,7 @@ impl Farm {
         host: HostId,
         amount: Amount,
         others: usize,
+        which: Which,
     ) -> Vec<TaskId> {
         let (room, units) = match amount {
             Amount::Tasks(tasks) => (tasks as usize, u64::MAX),
@@ -95,6 +109,15 @@ impl Farm {
                 (usize::MAX, (seconds / unit).round() as u64)
             }
         };
+        let mut carved = Carved {
+            tasks: Vec::new(),
+            room,
+            units,
+        };
+        if which == Which::Last {
+            self.carve_last(layer, amount, &mut carved);
+            return carved.tasks;
+        }
         let queue = &self.layers[layer.index()].queue;
         let urgent = queue.urgent.len().div_ceil(others.max(1));
         let (mut fresh, mut stale) = (Vec::new(), Vec::new());
@@ -107,14 +130,12 @@ impl Farm {
         }
         fresh.extend(queue.urgent.iter().take(urgent));
         stale.retain(|task| self.may_go_to(*task, host));
-        let tasks = Vec::new();
-        let mut carved = Carved { tasks, room, units };
         self.carve_listed(fresh, &mut carved);
         match amount {
             Amount::Part(part) if self.job.takes_lists() => {
                 if !self.layers[layer.index()].queue.bulk.is_dearest_first() {
                     if self.job.is_kept() && self.mean_count(layer, carved.units) <= FEW {
-                        self.carve_some(layer, f64::INFINITY, &mut carved);
+                        self.carve_some(layer, None, which, &mut carved);
                     }
                     self.carve_evenly(layer, &mut carved);
                 } else if part.more {
@@ -123,8 +144,12 @@ impl Farm {
                     self.carve_fairly(layer, part.dearest, &mut carved);
                 }
             }
-            Amount::Stream { room, .. } => self.carve_stream(layer, room, &mut carved),
+            Amount::Stream { room, .. } => self.carve_stream(layer, room, which, &mut carved),
             Amount::Tasks(_) | Amount::Part(_) => self.carve_front(layer, &mut carved),
+        }
+        // Who gets its whole share in one segment gets its part of what goes last in it.
+        if which == Which::Any || matches!(amount, Amount::Part(part) if !part.more) {
+            self.carve_last(layer, amount, &mut carved);
         }
         // What failed here before comes last: until then either something else succeeds here, or
         // it is known that the host is to blame.
@@ -151,6 +176,33 @@ impl Farm {
         }
     }
 
+    /// Of what goes last, the dearest that fits, as long as any is wanted.
+    fn carve_last(&mut self, layer: LayerId, amount: Amount, carved: &mut Carved) {
+        let room = match amount {
+            Amount::Stream { room, .. } => room * (1.0 + OVER_PART) / self.seconds(layer, 1),
+            Amount::Tasks(_) | Amount::Part(_) => f64::INFINITY,
+        };
+        while let Some(last) = &self.layers[layer.index()].queue.last
+            && let Some(count) = last.count().checked_sub(1)
+        {
+            let fits = carved.units.max(1).min(room.round() as u64);
+            let rank = if last.is_dearest_first() {
+                self.rank_below(last, fits).min(count)
+            } else {
+                0
+            };
+            let Some(task) = last.get(rank) else {
+                return;
+            };
+            let cost = self.units(task);
+            if !carved.wants(cost) {
+                return;
+            }
+            self.dequeue(task);
+            carved.add(task, cost);
+        }
+    }
+
     /// Takes the task of that rank.
     fn carve_at(&mut self, layer: LayerId, rank: u32, carved: &mut Carved) {
         let queue = &mut self.layers[layer.index()].queue;
@@ -164,20 +216,30 @@ impl Farm {
     /// How many tasks of mean cost make up so much.
     fn mean_count(&self, layer: LayerId, units: u64) -> u32 {
         let queue = &self.layers[layer.index()].queue;
-        let mean = (queue.units / u64::from(queue.count().max(1))).max(1);
+        let units_waiting = queue.units - queue.last_units;
+        let mean = (units_waiting / u64::from(queue.first_count().max(1))).max(1);
         u32::try_from(units.saturating_add(mean / 2) / mean).unwrap_or(u32::MAX)
     }
 
     /// What costs most, as far as is known and as long as it fits, so that what is left to the end
     /// is small. Before anything is known, tasks from all along the layer in turn.
-    fn carve_stream(&mut self, layer: LayerId, room: f64, carved: &mut Carved) {
-        while (carved.tasks.is_empty() || carved.units > 0) && self.carve_some(layer, room, carved)
-        {
-        }
+    fn carve_stream(&mut self, layer: LayerId, room: f64, which: Which, carved: &mut Carved) {
+        let fits = (room * (1.0 + OVER_PART) / self.seconds(layer, 1)).round() as u64;
+        while (carved.tasks.is_empty() || carved.units > 0)
+            && self.carve_some(layer, Some(fits), which, carved)
+        {}
     }
 
     /// Some such tasks, as many as lie together. Returns whether there were any that are wanted.
-    fn carve_some(&mut self, layer: LayerId, room: f64, carved: &mut Carved) -> bool {
+    /// `fits` is the most that one may cost, as far as there is a choice.
+    fn carve_some(
+        &mut self,
+        layer: LayerId,
+        fits: Option<u64>,
+        which: Which,
+        carved: &mut Carved,
+    ) -> bool {
+        let fits = fits.unwrap_or(u64::MAX);
         let wanted = self.mean_count(layer, carved.units).max(1);
         let LayerState {
             queue,
@@ -190,10 +252,14 @@ impl Farm {
             return false;
         }
         let ranks = if queue.bulk.is_dearest_first() {
-            let fits = (room * (1.0 + OVER_PART) / self.seconds(layer, 1)).round() as u64;
-            let rank = self.rank_below(layer, fits).min(count - 1);
+            let bulk = &self.layers[layer.index()].queue.bulk;
+            let rank = self.rank_below(bulk, fits).min(count - 1);
             rank..rank + 1
         } else if let Some(stretch) = curve.dearest_waiting(&queue.bulk) {
+            if curve.is_tiled() {
+                let rank = dearest_place(curve, &queue.bulk, stretch);
+                return self.carve_one(layer, rank, fits, which, carved);
+            }
             // From its middle.
             let most = wanted.min(stretch.len() as u32);
             let from = stretch.start + (stretch.len() as u32 - most) / 2;
@@ -206,13 +272,30 @@ impl Farm {
         let before = carved.tasks.len();
         for _ in ranks.clone() {
             // What comes behind a task that was taken moves up to its rank.
-            let task = self.layers[layer.index()].queue.bulk.get(ranks.start);
-            if !task.is_some_and(|task| carved.wants(self.units(task))) {
+            if !self.carve_one(layer, ranks.start, fits, which, carved) {
                 break;
             }
-            self.carve_at(layer, ranks.start, carved);
         }
         carved.tasks.len() > before
+    }
+
+    /// The task of that rank, if it is wanted.
+    fn carve_one(
+        &mut self,
+        layer: LayerId,
+        rank: u32,
+        fits: u64,
+        which: Which,
+        carved: &mut Carved,
+    ) -> bool {
+        let task = self.layers[layer.index()].queue.bulk.get(rank);
+        let wants = task
+            .map(|task| self.units(task))
+            .is_some_and(|cost| carved.wants(cost) && (which != Which::First || cost <= fits));
+        if wants {
+            self.carve_at(layer, rank, carved);
+        }
+        wants
     }
 
     /// At even distances along the layer.
@@ -221,8 +304,20 @@ impl Farm {
         let wanted = self.mean_count(layer, carved.units);
         let count = wanted.max(u32::from(carved.tasks.is_empty())).min(waiting);
         let before = carved.tasks.len();
+        let state = &mut self.layers[layer.index()];
+        let tiled = state.curve.is_tiled();
+        if tiled {
+            state.picks = state.picks.wrapping_add(1);
+        }
+        let salt = state.picks;
         for pick in 0..count {
-            self.carve_at(layer, even(pick, count, waiting) - pick, carved);
+            // Tiles at even distances would be the same place in each frame.
+            let rank = if tiled {
+                jittered(pick, count, waiting, salt)
+            } else {
+                even(pick, count, waiting)
+            };
+            self.carve_at(layer, rank - pick, carved);
         }
         let picked = carved.tasks.split_off(before);
         carved.scatter(picked);
@@ -234,14 +329,16 @@ impl Farm {
         let first = if dearest && before == 0 {
             0
         } else {
-            self.rank_below(layer, carved.units)
+            let bulk = &self.layers[layer.index()].queue.bulk;
+            self.rank_below(bulk, carved.units)
         };
         self.carve_at(layer, first, carved);
         for _ in 0..PASSES {
             // The last ones are chosen to fit.
             let count = self.mean_count(layer, carved.units).saturating_sub(1);
-            let from = self.rank_below(layer, carved.units);
-            let waiting = self.layers[layer.index()].queue.bulk.count() - from;
+            let bulk = &self.layers[layer.index()].queue.bulk;
+            let from = self.rank_below(bulk, carved.units);
+            let waiting = bulk.count() - from;
             let count = count.min(waiting);
             if count == 0 {
                 break;
@@ -269,8 +366,8 @@ impl Farm {
 
     /// The task whose cost is nearest to what is still wanted, if it brings it nearer.
     fn carve_fitting(&mut self, layer: LayerId, carved: &mut Carved) {
-        let below = self.rank_below(layer, carved.units);
         let bulk = &self.layers[layer.index()].queue.bulk;
+        let below = self.rank_below(bulk, carved.units);
         let cost = |rank: u32| bulk.get(rank).map(|task| self.units(task));
         let off = |rank: u32| cost(rank).map_or(u64::MAX, |cost| cost.abs_diff(carved.units));
         let above = below.saturating_sub(1);
@@ -285,16 +382,15 @@ impl Farm {
     }
 
     /// The rank of the dearest waiting task that costs no more than this.
-    fn rank_below(&self, layer: LayerId, units: u64) -> u32 {
-        let bulk = &self.layers[layer.index()].queue.bulk;
+    fn rank_below(&self, waiting: &Waiting, units: u64) -> u32 {
         // Mostly the very first one fits.
-        if bulk.get(0).is_some_and(|task| self.units(task) <= units) {
+        if waiting.get(0).is_some_and(|task| self.units(task) <= units) {
             return 0;
         }
-        let (mut low, mut high) = (0, bulk.count());
+        let (mut low, mut high) = (0, waiting.count());
         while low < high {
             let middle = low + (high - low) / 2;
-            let dear = bulk
+            let dear = waiting
                 .get(middle)
                 .is_some_and(|task| self.units(task) > units);
             if dear {
@@ -304,60 +400,5 @@ impl Farm {
             }
         }
         low
-    }
-}
-
-/// Where the `pick`th of `count` samples of `all` lies: in the middle of its part.
-fn even(pick: u32, count: u32, all: u32) -> u32 {
-    let place = (2 * u64::from(pick) + 1) * u64::from(all) / (2 * u64::from(count));
-    place as u32
-}
-
-/// Numbers below `all` of which any few that follow one another lie far apart: multiples of the
-/// golden section.
-fn spread(pick: u32, all: u32) -> u32 {
-    let part = pick.wrapping_mul(2_654_435_769);
-    ((u64::from(part) * u64::from(all)) >> 32) as u32
-}
-
-/// The numbers below `count`: the middle one, then the middle of each half, and so on, so that any
-/// number of the first ones is a fair sample of all.
-fn scattered(count: usize) -> Vec<usize> {
-    let mut order = Vec::with_capacity(count);
-    let mut parts = VecDeque::new();
-    parts.push_back(0..count);
-    while let Some(part) = parts.pop_front() {
-        if !part.is_empty() {
-            let middle = part.start + part.len() / 2;
-            order.push(middle);
-            parts.extend([part.start..middle, middle + 1..part.end]);
-        }
-    }
-    order
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn samples_lie_evenly_and_each_apart() {
-        let picks: Vec<u32> = (0..4).map(|pick| even(pick, 4, 40)).collect();
-        assert_eq!(picks, [5, 15, 25, 35]);
-        for count in 1..20 {
-            let picks: Vec<u32> = (0..count).map(|pick| even(pick, count, 20)).collect();
-            assert!(picks.windows(2).all(|pair| pair[0] < pair[1]));
-            assert!(picks.iter().all(|pick| *pick < 20));
-        }
-    }
-
-    #[test]
-    fn the_scattered_order_has_each_number_once() {
-        assert_eq!(scattered(7), [3, 1, 5, 0, 2, 4, 6]);
-        for count in 0..20 {
-            let mut order = scattered(count);
-            order.sort_unstable();
-            assert!(order.into_iter().eq(0..count));
-        }
     }
 }

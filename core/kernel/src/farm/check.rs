@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::explain::Standing;
 use super::slots::{Presence, Segment, Stage, Work};
 use super::tasks::{PHASES, Phase};
+use super::waiting::Waiting;
 use super::{Farm, Mode};
 use crate::ids::{SlotId, TaskId};
 
@@ -112,7 +113,8 @@ impl Farm {
         for (index, layer) in self.layers.iter().enumerate() {
             let queue = &layer.queue;
             let first = queue.urgent.iter().chain(&queue.retry).copied();
-            let waiting = first.chain(queue.bulk.iter());
+            let last = queue.last.iter().flat_map(Waiting::iter);
+            let waiting = first.chain(queue.bulk.iter()).chain(last);
             let mut units = 0;
             // As many as are ready, each once (counts were compared), each ready and of the layer.
             let mut seen = std::collections::BTreeSet::new();
@@ -287,8 +289,11 @@ impl Farm {
             // What an earlier run committed may stand on what is rendered again.
             let done =
                 row.phase == Phase::Committed && self.job.done().binary_search(&task).is_ok();
+            // And what had begun goes on when what it stands on is opened again.
+            let begun = !matches!(row.phase, Phase::Blocked | Phase::Ready);
+            let excused = done || (begun && !self.reopened.is_empty());
             hold!(
-                done || blocked != self.needs_met(task),
+                excused || blocked != self.needs_met(task),
                 "task {task} is {:?}",
                 row.phase
             );
@@ -334,6 +339,12 @@ impl Farm {
             deadlines.count() == self.deadlines.len(),
             "a deadline is left over"
         );
+        for task in self.reopened.keys() {
+            hold!(
+                self.rows[task.index()].phase != Phase::Committed,
+                "task {task} is committed and opened again"
+            );
+        }
         for task in self.trouble.keys() {
             hold!(
                 !self.rows[task.index()].is_final(),

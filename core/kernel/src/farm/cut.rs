@@ -148,7 +148,7 @@ impl Farm {
         let waiting: Vec<usize> = self
             .layers
             .iter()
-            .filter(|layer| !layer.undivided && layer.queue.bulk.count() > 0)
+            .filter(|layer| !layer.undivided && layer.queue.plain_count() > 0)
             .map(|layer| layer.class)
             .collect();
         let served = |slot: &SlotId| {

@@ -17,7 +17,7 @@
 
 use std::collections::BTreeSet;
 
-use super::carve::{Amount, Part};
+use super::carve::{Amount, Part, Which};
 use super::share::{Reach, level, whole_shares};
 use super::slots::{Segment, Slot, Stage, Work};
 use super::{Farm, Mode, Phase, Presence};
@@ -331,9 +331,10 @@ impl Farm {
     /// Seconds at speed 1 of the dearest task that waits, where tasks are known one by one.
     fn dearest(&self, layers: &[LayerId]) -> Option<f64> {
         let dearest = |layer: &LayerId| {
-            let bulk = &self.layers[layer.index()].queue.bulk;
-            let task = bulk.get(0).filter(|_| bulk.is_dearest_first())?;
-            Some(self.seconds(*layer, self.units(task)))
+            let known = self.layers[layer.index()].queue.known();
+            let units = known.filter_map(|waiting| waiting.get(0));
+            let units = units.map(|task| self.units(task)).max()?;
+            Some(self.seconds(*layer, units))
         };
         layers.iter().filter_map(dearest).max_by(f64::total_cmp)
     }
@@ -437,14 +438,24 @@ impl Farm {
         amount: Amount,
         others: usize,
     ) -> Option<f64> {
-        for layer in layers {
-            let tasks = self.carve(*layer, self.slots[slot.index()].host, amount, others);
-            if tasks.is_empty() {
-                continue;
+        // What goes last does so among all layers. Where nothing does, one round tells.
+        let last = |layer: &LayerId| self.layers[layer.index()].queue.last_count() > 0;
+        let rounds: &[Which] = if layers.iter().any(last) {
+            &[Which::First, Which::Last, Which::Any]
+        } else {
+            &[Which::Any]
+        };
+        for which in rounds {
+            for layer in layers {
+                let host = self.slots[slot.index()].host;
+                let tasks = self.carve(*layer, host, amount, others, *which);
+                if tasks.is_empty() {
+                    continue;
+                }
+                let units = tasks.iter().map(|task| self.units(*task)).sum();
+                self.send(slot, tasks, SendReason::Share);
+                return Some(self.seconds(*layer, units));
             }
-            let units = tasks.iter().map(|task| self.units(*task)).sum();
-            self.send(slot, tasks, SendReason::Share);
-            return Some(self.seconds(*layer, units));
         }
         None
     }

@@ -10,11 +10,16 @@
 //!   [`PRIOR_TASKS`] tasks of mean cost: the declared speed counts as so many tasks. Tasks of other
 //!   layers count with their layers' relative scale.
 //!
+//! What is usual of a task, and how long the longest took, is counted apart for whole frames and for
+//! tiles: where a job has both, the one says nothing about the other.
+//!
 //! The prediction of a task on a host, estimate · scale / speed, does not depend on how a common
 //! factor is shared out between scale and speed, so the two cannot drift apart.
 
 use super::beyond::Beyond;
 use crate::hosts::Speed;
+use crate::ids::TaskId;
+use crate::job::Job;
 use crate::time::Span;
 
 /// How many tasks the declared speed is worth.
@@ -76,10 +81,10 @@ impl Ratios {
     }
 }
 
-#[derive(Clone, Debug)]
-struct LayerCosts {
-    sums: Sums,
-    ratios: Ratios,
+/// What finished tasks of one kind took.
+#[derive(Clone, Debug, Default)]
+struct Usual {
+    tasks: u32,
     /// Finished tasks by the logarithm of what they took on a host of speed 1; empty until the
     /// first one.
     classes: Vec<u32>,
@@ -88,20 +93,46 @@ struct LayerCosts {
     /// The class in which the middle one of them lies, and how many lie below it.
     middle: usize,
     below: u32,
+}
+
+/// Whether a task is a whole frame or a part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Frame,
+    Tile,
+}
+
+impl Kind {
+    pub fn of(job: &Job, task: TaskId) -> Kind {
+        if job.is_tile(task) {
+            Kind::Tile
+        } else {
+            Kind::Frame
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct LayerCosts {
+    sums: Sums,
+    ratios: Ratios,
+    /// By [`Kind`].
+    usual: [Usual; 2],
     /// What they took relative to their estimate.
     beyond: Beyond,
 }
 
-impl LayerCosts {
-    /// Counts a time, of which `sums` knows already.
+impl Usual {
     fn count(&mut self, took: Span) {
+        self.tasks = self.tasks.saturating_add(1);
+        self.longest = self.longest.max(took.as_secs_f64());
         if self.classes.is_empty() {
             self.classes.resize(CLASSES, 0);
         }
         let class = class(took);
         self.classes[class] += 1;
         self.below += u32::from(class < self.middle);
-        let all = u64::from(self.sums.tasks);
+        let all = u64::from(self.tasks);
         while u64::from(self.below + self.classes[self.middle]) * 2 < all {
             self.below += self.classes[self.middle];
             self.middle += 1;
@@ -157,21 +188,12 @@ impl Learned {
     /// `hosts` gives declared speed and expected load of each; `delay` is what a send is expected
     /// to take.
     pub fn new(layers: usize, delay: Span, hosts: impl Iterator<Item = (Speed, Span)>) -> Learned {
-        let none = LayerCosts {
-            sums: Sums::default(),
-            ratios: Ratios::default(),
-            classes: Vec::new(),
-            longest: 0.0,
-            middle: 0,
-            below: 0,
-            beyond: Beyond::default(),
-        };
         Learned {
             job: Sums::default(),
             spent: 0.0,
             send_s: delay.as_secs_f64(),
             tell_s: 0.0,
-            layers: vec![none; layers],
+            layers: vec![LayerCosts::default(); layers],
             hosts: hosts
                 .map(|(speed, load)| HostCosts::new(speed, load))
                 .collect(),
@@ -183,7 +205,7 @@ impl Learned {
         self.hosts.push(HostCosts::new(speed, load));
     }
 
-    pub fn rendered(&mut self, layer: usize, host: usize, estimated: Span, took: Span) {
+    pub fn rendered(&mut self, layer: usize, host: usize, kind: Kind, estimated: Span, took: Span) {
         let (estimated, took) = (estimated.as_secs_f64(), took.as_secs_f64());
         self.spent += took;
         let normal = took * self.hosts[host].declared;
@@ -196,8 +218,7 @@ impl Learned {
         // By the host's learned speed: a slow host is no spread of the costs.
         let ratio = took * self.speed(host) / estimated;
         let costs = &mut self.layers[layer];
-        costs.count(Span::from_secs_f64(normal));
-        costs.longest = costs.longest.max(normal);
+        costs.usual[kind as usize].count(Span::from_secs_f64(normal));
         if estimated > 0.0 {
             costs.ratios.add(ratio);
             costs.beyond.add(ratio);
@@ -305,20 +326,21 @@ impl Learned {
         self.layers[layer].ratios.spread()
     }
 
-    /// Whether the median of a layer has just come to be known.
-    pub fn median_is_new(&self, layer: usize) -> bool {
-        self.layers[layer].sums.tasks == MEDIAN_FROM
+    /// Whether the median of a layer's tasks of this kind has just come to be known.
+    pub fn median_is_new(&self, layer: usize, kind: Kind) -> bool {
+        self.layers[layer].usual[kind as usize].tasks == MEDIAN_FROM
     }
 
-    /// Seconds of a layer's longest finished task on a host of speed 1.
-    pub fn longest(&self, layer: usize) -> f64 {
-        self.layers[layer].longest
+    /// Seconds of a layer's longest finished task of this kind on a host of speed 1.
+    pub fn longest(&self, layer: usize, kind: Kind) -> f64 {
+        self.layers[layer].usual[kind as usize].longest
     }
 
-    /// Median seconds of a layer's finished tasks on a host of speed 1, once there are enough.
-    pub fn median(&self, layer: usize) -> Option<f64> {
-        let LayerCosts { sums, middle, .. } = &self.layers[layer];
-        (sums.tasks >= MEDIAN_FROM).then(|| class_end(*middle).as_secs_f64())
+    /// Median seconds of a layer's finished tasks of this kind on a host of speed 1, once there are
+    /// enough.
+    pub fn median(&self, layer: usize, kind: Kind) -> Option<f64> {
+        let Usual { tasks, middle, .. } = self.layers[layer].usual[kind as usize];
+        (tasks >= MEDIAN_FROM).then(|| class_end(middle).as_secs_f64())
     }
 }
 
@@ -354,7 +376,7 @@ mod tests {
         let costs = learned(&[2.0]);
         assert_eq!(costs.scale(0), 1.0);
         assert_eq!(costs.speed(0), 2.0);
-        assert_eq!(costs.median(0), None);
+        assert_eq!(costs.median(0, Kind::Frame), None);
         assert_eq!(costs.load(0), 60.0);
     }
 
@@ -362,8 +384,8 @@ mod tests {
     fn a_slow_host_is_found_out_and_predictions_fit_both() {
         let mut costs = learned(&[1.0, 1.0]);
         for _ in 0..200 {
-            costs.rendered(0, 0, Span::from_secs(10), Span::from_secs(30));
-            costs.rendered(0, 1, Span::from_secs(10), Span::from_secs(120));
+            costs.rendered(0, 0, Kind::Frame, Span::from_secs(10), Span::from_secs(30));
+            costs.rendered(0, 1, Kind::Frame, Span::from_secs(10), Span::from_secs(120));
         }
         let predicted = |host| 10.0 * costs.scale(0) / costs.speed(host);
         assert!((predicted(0) / 30.0 - 1.0).abs() < 0.05, "{}", predicted(0));
@@ -377,9 +399,9 @@ mod tests {
     #[test]
     fn the_spread_is_that_of_real_by_estimated() {
         let mut costs = learned(&[1.0]);
-        costs.rendered(0, 0, Span::from_secs(10), Span::from_secs(10));
+        costs.rendered(0, 0, Kind::Frame, Span::from_secs(10), Span::from_secs(10));
         assert_eq!(costs.spread(0), None);
-        costs.rendered(0, 0, Span::from_secs(20), Span::from_secs(20));
+        costs.rendered(0, 0, Kind::Frame, Span::from_secs(20), Span::from_secs(20));
         let spread = costs.spread(0).unwrap();
         assert!(
             spread < 1e-3,
@@ -387,8 +409,8 @@ mod tests {
         );
         let mut costs = learned(&[1.0]);
         for _ in 0..500 {
-            costs.rendered(0, 0, Span::from_secs(10), Span::from_secs(10));
-            costs.rendered(0, 0, Span::from_secs(10), Span::from_secs(30));
+            costs.rendered(0, 0, Kind::Frame, Span::from_secs(10), Span::from_secs(10));
+            costs.rendered(0, 0, Kind::Frame, Span::from_secs(10), Span::from_secs(30));
         }
         let spread = costs.spread(0).unwrap();
         assert!(
@@ -401,10 +423,36 @@ mod tests {
     fn the_median_is_not_moved_by_a_few_giants() {
         let mut costs = learned(&[1.0]);
         for seconds in [10, 10, 10, 10, 10, 10, 5_000, 5_000] {
-            costs.rendered(0, 0, Span::from_secs(10), Span::from_secs(seconds));
+            costs.rendered(
+                0,
+                0,
+                Kind::Frame,
+                Span::from_secs(10),
+                Span::from_secs(seconds),
+            );
         }
-        let median = costs.median(0).unwrap();
+        let median = costs.median(0, Kind::Frame).unwrap();
         assert!((10.0..11.5).contains(&median), "{median}");
+    }
+
+    #[test]
+    fn tiles_say_nothing_of_how_long_a_frame_may_take() {
+        let mut costs = learned(&[1.0]);
+        for _ in 0..9 {
+            costs.rendered(
+                0,
+                0,
+                Kind::Frame,
+                Span::from_secs(100),
+                Span::from_secs(100),
+            );
+        }
+        for _ in 0..100 {
+            costs.rendered(0, 0, Kind::Tile, Span::from_secs(1), Span::from_secs(1));
+        }
+        assert!(costs.median(0, Kind::Frame).unwrap() >= 100.0);
+        assert!(costs.median(0, Kind::Tile).unwrap() < 1.2);
+        assert_eq!(costs.longest(0, Kind::Tile), 1.0);
     }
 
     #[test]
@@ -414,12 +462,17 @@ mod tests {
         for number in 0_u64..300 {
             let micros = (number * 7_919) % 1_009 * (1 + number % 7) * 1_000 + 1;
             let took = Span::from_micros(micros);
-            costs.rendered(0, 0, Span::from_secs(1), took);
+            costs.rendered(0, 0, Kind::Frame, Span::from_secs(1), took);
             sorted.push(micros);
             sorted.sort_unstable();
             let middle = Span::from_micros(sorted[(sorted.len() - 1) / 2]);
             let expected = (sorted.len() >= 5).then(|| class_end(class(middle)).as_secs_f64());
-            assert_eq!(costs.median(0), expected, "after {}", sorted.len());
+            assert_eq!(
+                costs.median(0, Kind::Frame),
+                expected,
+                "after {}",
+                sorted.len()
+            );
         }
     }
 

@@ -2,12 +2,14 @@
 //!
 //! A task's limit is what the user said, or ten times its layer's running median (longer for
 //! slower hosts and for tasks estimated above the mean), and four times the longest that ended, at
-//! least a minute; before five tasks of the layer have ended there is none. A made-up limit is
+//! least a minute; before five tasks of the layer have ended there is none. Whole frames are measured
+//! by whole frames and tiles by tiles, where a layer has both. A made-up limit is
 //! doubled with each failure of its task, so that a frame that really is so dear comes through. A load, and any other silence between two
 //! tasks, may take ten times the declared load, at least ten minutes. While a host is silent none of
 //! them runs.
 
 use super::Farm;
+use super::learn::Kind;
 use super::slots::Stage;
 use crate::event::StopReason;
 use crate::ids::{SlotId, TaskId};
@@ -31,12 +33,12 @@ impl Farm {
             return Some(limit);
         }
         let layer = self.job.layer_of(task);
-        let median = self.learned.median(layer.index())?;
+        let kind = Kind::of(&self.job, task);
+        let median = self.learned.median(layer.index(), kind)?;
         let speed = self.learned.speed(self.slots[slot.index()].host.index());
-        let range = self.job.layer(layer).range();
-        let mean = self.job.units(range.clone()) as f64 / range.len() as f64;
+        let mean = self.layers[layer.index()].means[kind as usize];
         let heavy = (self.units(task) as f64 / mean).max(1.0);
-        let longest = self.learned.longest(layer.index());
+        let longest = self.learned.longest(layer.index(), kind);
         let usual = (MEDIANS * median).max(LONGEST * longest) * heavy / speed.min(1.0);
         let limit = Span::from_secs_f64(usual).max(TASK_MIN);
         let failures = u32::from(self.rows[task.index()].failures).min(10);

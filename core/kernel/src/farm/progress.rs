@@ -1,5 +1,6 @@
 //! What is heard of hosts and of running segments.
 
+use super::learn::Kind;
 use super::slots::{Cutting, Segment, Stage, Work};
 use super::{Farm, Phase, Presence};
 use crate::event::{Action, Fault, Outcome, SendReason, StopReason};
@@ -210,6 +211,9 @@ impl Farm {
         if let Some(slot) = self.lease(segment, task) {
             self.learn(slot, task, took);
             self.end_lease(slot, task);
+        } else if self.is_outdated(segment, task) {
+            self.actions.push(Action::Discard { segment, task });
+            return;
         }
         match self.rows[task.index()].phase {
             Phase::Ready => {
@@ -231,7 +235,8 @@ impl Farm {
         self.layers[layer]
             .curve
             .add(task, normal, cost.as_secs_f64());
-        self.learned.rendered(layer, host.index(), cost, took);
+        let kind = Kind::of(&self.job, task);
+        self.learned.rendered(layer, host.index(), kind, cost, took);
         self.clear_host(host);
         let sent = self.slots[slot.index()]
             .segment()
@@ -249,7 +254,7 @@ impl Farm {
             let whole = self.now.since(since).as_secs_f64();
             self.learned.told((whole - took.as_secs_f64()).max(0.0));
         }
-        if self.learned.median_is_new(layer) {
+        if self.learned.median_is_new(layer, kind) {
             self.renew_deadlines();
         }
     }
@@ -299,6 +304,10 @@ impl Farm {
             self.enqueue(task);
         } else {
             self.fail(task, None, Fault::Commit);
+        }
+        if !disk_full {
+            // Every host that could take it may have gone since its picture came.
+            self.give_up_hopeless();
         }
     }
 

@@ -27,6 +27,7 @@ impl Farm {
     pub(super) fn settle_committed(&mut self, task: TaskId) {
         self.set_phase(task, Phase::Committed);
         self.trouble.remove(&task);
+        self.reopened.remove(&task);
         let key = self.job.key(task);
         let layer = &mut self.layers[key.layer.index()];
         layer.left -= 1;
@@ -56,7 +57,9 @@ impl Farm {
         let mut lost = vec![(task, reason)];
         while let Some((task, reason)) = lost.pop() {
             let phase = self.rows[task.index()].phase;
-            if matches!(phase, Phase::Committed | Phase::GivenUp) {
+            // What has its picture keeps it, though what it stands on was opened again.
+            let has_picture = phase == Phase::Committed || self.committing.get(&task).is_some();
+            if has_picture || phase == Phase::GivenUp {
                 continue;
             }
             if phase == Phase::Ready {

@@ -74,10 +74,10 @@ impl Farm {
     /// Seconds at speed 1 of the smallest task that waits, as far as known.
     fn smallest(&self, each: f64, layers: &[LayerId]) -> f64 {
         let cheapest = |layer: &LayerId| {
-            let bulk = &self.layers[layer.index()].queue.bulk;
-            let last = bulk.count().checked_sub(1)?;
-            let task = bulk.get(last).filter(|_| bulk.is_dearest_first())?;
-            Some(self.seconds(*layer, self.units(task)))
+            let known = self.layers[layer.index()].queue.known();
+            let ends = known.filter_map(|waiting| waiting.get(waiting.count().checked_sub(1)?));
+            let units = ends.map(|task| self.units(task)).min()?;
+            Some(self.seconds(*layer, units))
         };
         layers.iter().filter_map(cheapest).fold(each, f64::min)
     }

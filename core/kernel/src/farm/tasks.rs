@@ -6,8 +6,10 @@ use crate::ids::SlotId;
 ///
 /// ```text
 /// Blocked ─> Ready ─> Leased ─> Begun ─> Committing ─> Committed
-///              ^─────────┴────────┴──────────┘            GivenUp from any but Committed
+///              ^─────────┴────────┴──────────┴─────────────┘      GivenUp from any but Committed
 /// ```
+///
+/// From Committed back only by [`Event::Reopened`](crate::event::Event::Reopened).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Phase {

@@ -75,6 +75,7 @@ impl Job {
             pace: spec.pace,
             first_segment: spec.first_segment,
             priority: Vec::new(),
+            last: Vec::new(),
             done: Vec::new(),
             attempts: Vec::new(),
         };
@@ -100,9 +101,12 @@ impl Job {
                 .iter()
                 .take_while(|key| key.layer == layer && key.frame == number)
                 .count();
-            let share = call + (frame * weights[layer as usize] / tiles as f64).round() as u64;
+            let frame = frame * weights[layer as usize];
+            let alike = 1.0 / tiles as f64;
             for task in &tasks[index..index + tiles] {
-                let cost = task.cost.map_or(share, |cost| cost.as_micros());
+                let part = task.share.filter(|part| (0.0..=1.0).contains(part));
+                let share = || call + (frame * part.unwrap_or(alike)).round() as u64;
+                let cost = task.cost.map_or_else(share, |cost| cost.as_micros());
                 // No task is free: sums must grow. None is longer than a century, so that the
                 // sum of the most tasks fits.
                 sum += cost.clamp(1, COST_MAX);
@@ -119,6 +123,10 @@ impl Job {
                 self.done.push(id);
             } else if task.priority {
                 self.priority.push(id);
+            }
+            if task.last {
+                self.last.resize(tasks.len().div_ceil(64), 0);
+                self.last[index / 64] |= 1 << (index % 64);
             }
             if task.attempts > 0 {
                 self.attempts.push((id, Attempt(task.attempts)));

@@ -6,10 +6,13 @@
 //! (James and Stein's shrinkage, its weight estimated from the layer as a whole): of a shot whose
 //! costs change slowly hardly anything is left of the error, and single dear frames stay dear. And
 //! where all of a layer costs the same but for the error, it is taken to.
+//!
+//! Whole frames are compared with whole frames only, and tiles with tiles of frames that are in as many.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::Job;
+use super::{Job, NO_TILE};
 
 /// Neighbours on each side.
 const NEAR: usize = 6;
@@ -26,10 +29,15 @@ impl Job {
             let range = layer.first as usize..layer.end as usize;
             let costs = before[range.start..=range.end].windows(2);
             let mut costs: Vec<f64> = costs.map(|pair| (pair[1] - pair[0]) as f64).collect();
-            if !self.is_tiled(range) {
+            if self.keys[range.clone()]
+                .iter()
+                .all(|key| key.tile == NO_TILE)
+            {
                 draw_near(&mut costs, self.error);
+                level_alike(&mut costs, self.error);
+            } else {
+                self.correct_by_size(range, &mut costs);
             }
-            level_alike(&mut costs, self.error);
             sums.extend(costs.into_iter().map(|cost| {
                 sum += (cost.round() as u64).max(1);
                 sum
@@ -38,10 +46,31 @@ impl Job {
         self.sums = sums;
     }
 
-    /// Tiles of one frame are no neighbours in time.
-    fn is_tiled(&self, range: Range<usize>) -> bool {
-        let first = self.keys[range].first();
-        first.is_some_and(|key| key.tile != super::NO_TILE)
+    /// The same, for what is of one size each time. Tiles of one frame are no neighbours in time.
+    fn correct_by_size(&self, range: Range<usize>, costs: &mut [f64]) {
+        let keys = &self.keys[range];
+        let mut sizes: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut first = 0;
+        for frame in keys.chunk_by(|a, b| a.frame == b.frame) {
+            let tiles = if frame[0].tile == NO_TILE {
+                0
+            } else {
+                frame.len()
+            };
+            let places = first..first + frame.len();
+            sizes.entry(tiles).or_default().extend(places);
+            first += frame.len();
+        }
+        for (tiles, places) in sizes {
+            let mut own: Vec<f64> = places.iter().map(|place| costs[*place]).collect();
+            if tiles == 0 {
+                draw_near(&mut own, self.error);
+            }
+            level_alike(&mut own, self.error);
+            for (place, cost) in places.into_iter().zip(own) {
+                costs[place] = cost;
+            }
+        }
     }
 }
 

@@ -175,6 +175,12 @@ impl Auditor {
             Event::TaskFailed { segment, task, .. } => self.release(segment, task),
             Event::Committed { task, .. } => self.tasks[task.index()] = TaskState::Committed,
             Event::CommitFailed { task, .. } => self.tasks[task.index()] = TaskState::Open,
+            Event::Reopened { task } => {
+                if let Some(state @ TaskState::Committed) = self.tasks.get_mut(task.index()) {
+                    *state = TaskState::Open;
+                    self.finished = false;
+                }
+            }
             Event::SegmentOver { segment } => {
                 if let Some((slot, _)) = self.running.remove(&segment) {
                     self.slots.remove(&slot);
@@ -184,6 +190,8 @@ impl Auditor {
             | Event::Loaded { .. }
             | Event::TaskBegun { .. }
             | Event::Kept { .. }
+            | Event::AssemblyBegun
+            | Event::AssemblyOver
             | Event::Drain
             | Event::Cancel
             | Event::Tick => {}

@@ -56,6 +56,10 @@ pub struct Faults {
     pub host_joins: f64,
     /// A host leaves: its slots are closed, and once they have run empty it is lost for good.
     pub host_leaves: f64,
+    /// A committed picture turns out bad when it is put together with others, once.
+    pub reopens: f64,
+    /// Longest time until that is found.
+    pub assembly_max: Span,
     /// How long after the start slots are closed, and hosts fall silent, join and leave.
     pub unrest: Span,
     /// Longest time that a message takes.
@@ -110,6 +114,8 @@ impl Faults {
             host_joins: some(0.7),
             host_leaves: some(0.5),
             unrest: task.times(30),
+            reopens: some(0.2),
+            assembly_max: task.times(3),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Lets a farm and a world talk, in virtual time, and notes what comes of it.
 
+mod assembly;
 mod machines;
 #[cfg(test)]
 mod tests;
 mod unrest;
+
+use std::collections::BTreeSet;
 
 use super::clock::Clock;
 use super::patience::Patience;
@@ -55,6 +58,8 @@ enum Happening {
     Heard { host: HostId, silence: u32 },
     /// A host like this one joins.
     Join(HostId),
+    /// Pictures are put together, and this one is found bad, or the job has waited for it, or both.
+    Assembled { task: TaskId, bad: bool, held: bool },
     /// A host is to leave, and does as soon as its slots have run empty.
     Leave(HostId),
 }
@@ -77,6 +82,10 @@ pub(super) struct Runner {
     trace: Trace,
     busy: u32,
     used: Vec<bool>,
+    /// Tasks that were found bad, or will be.
+    reopened: BTreeSet<TaskId>,
+    /// Pictures that are being put together.
+    assembling: u32,
     /// Whether faults can happen at all; plans ask for no chance.
     faulty: bool,
 }
@@ -114,12 +123,15 @@ impl Runner {
                 silences: 0,
                 joins: 0,
                 leaves: 0,
+                reopened: 0,
                 committed: 0,
                 given_up: 0,
                 events: 0,
             },
             busy: 0,
             used: vec![false; slots],
+            reopened: BTreeSet::new(),
+            assembling: 0,
             faulty: world.faults != Faults::default(),
             farm,
             world,
@@ -133,7 +145,11 @@ impl Runner {
         loop {
             self.act()?;
             if let Some(outcome) = self.farm.outcome() {
-                return self.close(outcome);
+                if !self.may_go_on(outcome) {
+                    return self.close(outcome);
+                }
+                self.happen();
+                continue;
             }
             if self.trace.events > events_max {
                 return Err(SimError::Endless {
@@ -280,6 +296,9 @@ impl Runner {
             | Event::CommitFailed { .. }
             | Event::TaskFailed { .. }
             | Event::Kept { .. }
+            | Event::Reopened { .. }
+            | Event::AssemblyBegun
+            | Event::AssemblyOver
             | Event::Drain
             | Event::Cancel
             | Event::Tick => {}
@@ -296,6 +315,9 @@ impl Runner {
             auditor.told(&event, slots.into_iter().flatten());
         }
         self.farm.handle(self.now, &event);
+        if let Event::Committed { task, .. } = event {
+            self.put_together(task);
+        }
     }
 
     fn traced(&mut self, segment: SegmentId) -> Option<&mut TraceSegment> {
@@ -393,6 +415,7 @@ impl Runner {
             Happening::Silence { host, lasts } => self.silence(host, lasts),
             Happening::Break { host, silence } => self.break_silence(host, silence),
             Happening::Heard { host, silence } => self.heard(host, silence),
+            Happening::Assembled { task, bad, held } => self.assembled(task, bad, held),
             Happening::Join(like) => self.join(like),
             Happening::Leave(host) => self.leave(host),
         }

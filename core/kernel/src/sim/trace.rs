@@ -52,6 +52,8 @@ pub struct Trace {
     pub joins: u32,
     /// How many hosts left.
     pub leaves: u32,
+    /// How many tasks were to be rendered once more after they had been committed.
+    pub reopened: u32,
     /// Tasks in their place at the end.
     pub committed: u32,
     /// Tasks given up.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::event::JobEnd;
+use crate::store::VERDICT_COMMIT;
 
 const TASK: &str = "all:7";
 
@@ -23,6 +24,8 @@ fn started() -> Event {
         pid: 1,
         predicted_makespan_s: None,
         history: None,
+        pictures: 0,
+        pictures_skipped: 0,
     }
 }
 

@@ -89,6 +89,21 @@ pub(super) fn make_finite(stamped: &mut Stamped) {
             clean(makespan_s);
             *lower_bound_s = lower_bound_s.filter(|bound| bound.is_finite());
         }
+        Event::Assembled { seconds, seams, .. } => {
+            clean(seconds);
+            seams.iter_mut().for_each(|seam| {
+                clean(&mut seam.difference);
+                clean(&mut seam.tolerance);
+            });
+        }
+        Event::Seam { seam, .. } => {
+            clean(&mut seam.difference);
+            clean(&mut seam.tolerance);
+        }
+        Event::Reel { seconds, fps, .. } => {
+            clean(seconds);
+            *fps = fps.filter(|fps| fps.is_finite());
+        }
         _ => {}
     }
 }

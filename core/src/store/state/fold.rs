@@ -22,9 +22,11 @@ impl JobState {
                 skipped,
                 slots,
                 predicted_makespan_s,
+                pictures,
                 ..
             } => {
                 self.begin(at, *tasks, *skipped, *slots);
+                self.begin_pictures(*pictures);
                 self.predicted_makespan_s = predicted_makespan_s.filter(|it| it.is_finite());
             }
             Event::HostUp { host, slots } => {
@@ -175,7 +177,16 @@ impl JobState {
                     lower_bound_s: lower_bound_s.filter(|bound| bound.is_finite()),
                 });
             }
-            Event::RunStarted { .. } | Event::Progress { .. } | Event::TaskVerifying { .. } => {}
+            Event::Assembled { .. }
+            | Event::AssemblyFailed { .. }
+            | Event::Reel { .. }
+            | Event::ReelFailed { .. } => self.apply_to_pictures(&stamped.event),
+            Event::RunStarted { .. }
+            | Event::Progress { .. }
+            | Event::TaskVerifying { .. }
+            | Event::Assembling { .. }
+            | Event::Seam { .. }
+            | Event::ReelBegun { .. } => {}
         }
         self.last = Some(at);
     }

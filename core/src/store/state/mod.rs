@@ -5,6 +5,7 @@
 //! are those of the tasks, and no number is negative or not finite.
 
 mod fold;
+mod pictures;
 mod standing;
 
 use std::collections::BTreeMap;
@@ -12,15 +13,25 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::pictures::{PictureCounts, PicturePhase, PictureState, ReelPhase, ReelState};
 pub use self::standing::Standing;
 use self::standing::{Held, Presence};
-use crate::event::{CommittedFile, JobEnd, Stamped};
+use crate::event::{CommittedFile, JobEnd, PictureName, Stamped};
 
 /// Verdict of a `TaskFailed` that takes a `TaskDone` back: the file never got its final name.
 pub const VERDICT_COMMIT: &str = "commit";
 /// Verdict of a `TaskFailed` that takes a `TaskDone` back: the file had its final name and is
 /// gone, or is no longer what was committed.
 pub const VERDICT_LOST: &str = "lost";
+/// Verdict of a `TaskFailed` that takes a `TaskDone` back: the file is whole and what was committed,
+/// and does not fit the others that it is to be put together with.
+pub const VERDICT_ASSEMBLY: &str = "assembly";
+
+/// Whether a `TaskFailed` of this verdict takes a `TaskDone` back.
+#[must_use]
+pub fn takes_back(verdict: &str) -> bool {
+    matches!(verdict, VERDICT_COMMIT | VERDICT_LOST | VERDICT_ASSEMBLY)
+}
 
 /// How many of the last warnings are kept.
 const WARNINGS_MAX: usize = 100;
@@ -220,6 +231,9 @@ pub struct JobState {
     beside: BTreeMap<String, TaskPhase>,
     warnings: Vec<String>,
     warnings_count: u64,
+    pictures_declared: u32,
+    pictures: BTreeMap<PictureName, PictureState>,
+    reels: BTreeMap<String, ReelState>,
 }
 
 impl JobState {

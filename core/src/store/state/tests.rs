@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::event::Event;
+use crate::event::{Event, ReelKind, Seam};
 
 fn at(second: i64, event: Event) -> Stamped {
     Stamped {
@@ -19,6 +19,8 @@ fn started(tasks: u32, skipped: u32) -> Event {
         pid: 1,
         predicted_makespan_s: None,
         history: None,
+        pictures: 0,
+        pictures_skipped: 0,
     }
 }
 
@@ -419,7 +421,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     let task = || prop::sample::select(vec!["all:1", "all:2", "all:3"]).prop_map(str::to_owned);
     let host = || prop::sample::select(vec!["a", "b"]).prop_map(str::to_owned);
     let float = || prop_oneof![-1.0..10.0f64, Just(f64::NAN), Just(f64::INFINITY)];
-    let verdict = prop::sample::select(vec!["machine-fault", VERDICT_COMMIT, VERDICT_LOST]);
+    let verdict = || prop::sample::select(vec!["machine-fault", VERDICT_COMMIT, VERDICT_LOST]);
     prop_oneof![
         1 => (0u32..5, 0u32..5).prop_map(|(tasks, skipped)| started(tasks, skipped)),
         1 => host().prop_map(|host| Event::HostUp { host, slots: 2 }),
@@ -447,18 +449,62 @@ fn any_event() -> impl Strategy<Value = Event> {
             .prop_map(|(segment, task, attempt, host, slot, render_s)| Event::TaskDone {
                 segment, task, attempt, host, slot, render_s, predicted_s: Some(render_s), file: None,
             }),
-        3 => (0u64..6, task(), 1u32..4, host(), 0u32..2, verdict)
+        3 => (0u64..6, task(), 1u32..4, host(), 0u32..2, verdict())
             .prop_map(|(segment, task, attempt, host, slot, verdict)| Event::TaskFailed {
                 segment, task, attempt, host, slot, verdict: verdict.to_owned(), why: String::new(),
             }),
         2 => task().prop_map(|task| Event::TaskGivenUp { task, why: String::new() }),
         2 => (0u64..6, host(), 0u32..2).prop_map(|(segment, host, slot)| Event::SegmentEnded { segment, host, slot }),
+        2 => (picture(), 0usize..2, float()).prop_map(|(picture, seams, seconds)| Event::Assembled {
+            picture, pieces: 2, seconds, file: file("frame"), seams: vec![seam(); seams],
+        }),
+        2 => (picture(), verdict(), any::<bool>())
+            .prop_map(|(picture, verdict, again)| Event::AssemblyFailed {
+                picture, task: None, verdict: verdict.to_owned(), why: String::new(), again,
+            }),
+        1 => float().prop_map(|seconds| Event::Reel {
+            kind: ReelKind::Film, frames: 2, fps: None, seconds, file: file("film"),
+        }),
+        1 => verdict().prop_map(|verdict| Event::ReelFailed {
+            kind: ReelKind::Film, path: file("film").path, verdict: verdict.to_owned(), why: String::new(),
+        }),
         1 => Just(Event::Warning { text: String::new() }),
         1 => Just(Event::Stopping),
         1 => float().prop_map(|makespan_s| Event::JobEnded {
             state: JobEnd::Interrupted, done: 0, failed: 0, makespan_s, lower_bound_s: Some(makespan_s),
         }),
     ]
+}
+
+fn picture_named(layer: Option<&str>) -> PictureName {
+    PictureName {
+        frame: 1,
+        layer: layer.map(str::to_owned),
+    }
+}
+
+fn picture() -> impl Strategy<Value = PictureName> {
+    prop::sample::select(vec![picture_named(None), picture_named(Some("a"))])
+}
+
+fn seam() -> Seam {
+    Seam {
+        tiles: ["a:1:0,0".to_owned(), "a:1:1,0".to_owned()],
+        x: 1,
+        y: 2,
+        channel: "R".to_owned(),
+        difference: 0.5,
+        tolerance: 0.0,
+    }
+}
+
+fn file(name: &str) -> CommittedFile {
+    CommittedFile {
+        path: format!("/o/{name}"),
+        from: format!("/s/{name}"),
+        bytes: 1,
+        hash: String::new(),
+    }
 }
 
 fn any_events() -> impl Strategy<Value = Vec<Stamped>> {
@@ -523,6 +569,9 @@ fn assert_valid(state: &JobState) {
             assert!(failure.attempt <= task.attempts);
         }
     }
+    let pictures = state.picture_counts();
+    assert!(pictures.done + pictures.failed <= pictures.total);
+    assert!(state.reels().len() <= 1);
     assert!(state.makespan_s().is_finite() && state.makespan_s() >= 0.0);
     let eta = state.eta_s(Timestamp::from_second(50).unwrap());
     assert!(eta.is_none_or(|eta| eta.is_finite() && eta >= 0.0));
@@ -548,4 +597,58 @@ proptest! {
         }
         prop_assert_eq!(state, JobState::of(&events));
     }
+}
+
+#[test]
+fn a_picture_that_failed_is_tried_anew_by_a_resume() {
+    let whole = || picture_named(None);
+    let failed = |again, verdict: &str| Event::AssemblyFailed {
+        picture: whole(),
+        task: Some("all:1:0,0".to_owned()),
+        verdict: verdict.to_owned(),
+        why: "it is cut off".to_owned(),
+        again,
+    };
+    let assembled = || Event::Assembled {
+        picture: whole(),
+        pieces: 2,
+        seconds: 0.5,
+        file: file("frame"),
+        seams: Vec::new(),
+    };
+    let counts = |events: &[(i64, Event)]| {
+        let counts = fold(events).picture_counts();
+        (counts.total, counts.done, counts.failed)
+    };
+    let mut begin = started(2, 0);
+    if let Event::JobStarted { pictures, .. } = &mut begin {
+        *pictures = 3;
+    }
+    let begin = || (0, begin.clone());
+    assert_eq!(counts(&[begin()]), (3, 0, 0));
+    assert_eq!(counts(&[begin(), (1, failed(true, "piece"))]), (3, 0, 0));
+    let gave_up = [begin(), (1, failed(false, "piece"))];
+    assert_eq!(counts(&gave_up), (3, 0, 1));
+    assert_eq!(counts(&[&gave_up[..], &[begin()]].concat()), (3, 0, 0));
+    let made = [&gave_up[..], &[begin(), (2, assembled())]].concat();
+    assert_eq!(counts(&made), (3, 1, 0));
+    let lost = fold(&[&made[..], &[(3, failed(true, VERDICT_LOST))]].concat());
+    assert_eq!(lost.picture_counts().done, 0);
+    let own = lost.pictures()[&whole()].own_path.as_deref();
+    assert_eq!(own, Some("/o/frame"));
+    // A name that another file has is not the job's.
+    let taken = fold(&[&made[..], &[(3, failed(false, VERDICT_COMMIT))]].concat());
+    assert_eq!(taken.pictures()[&whole()].own_path, None);
+}
+
+#[test]
+fn a_piece_that_does_not_fit_is_rendered_again() {
+    let state = fold(&[
+        (0, started(1, 0)),
+        (1, begun(1, 0, "all:1:0,0", 1)),
+        (2, done(1, 0, "all:1:0,0", 1)),
+        (3, failed(1, 0, "all:1:0,0", 1, VERDICT_ASSEMBLY)),
+    ]);
+    assert_eq!(counts(&state), (1, 0, 0, 0));
+    assert_eq!(state.attempt_next("all:1:0,0"), 2);
 }

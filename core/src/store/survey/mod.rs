@@ -7,7 +7,9 @@
 //! It never removes a file, and replaces one only where it is this job's own or overwriting is
 //! allowed.
 
-use std::collections::BTreeSet;
+mod pictures;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +20,7 @@ use super::durable::sync_folder;
 use super::journal::{Replace, place};
 use super::record::hash_file;
 use super::state::{JobState, TaskPhase, TaskState, VERDICT_COMMIT, VERDICT_LOST};
-use crate::event::{CommittedFile, Event};
+use crate::event::{CommittedFile, Event, PictureName};
 
 /// Files are hashed by so many threads; more only makes a disk seek.
 const THREADS_MAX: usize = 8;
@@ -30,6 +32,14 @@ pub struct Survey {
     pub kept: Vec<Kept>,
     /// Tasks to be rendered again, by name.
     pub lost: Vec<Lost>,
+    /// Pictures that need not be put together again, and their files.
+    pub pictures: BTreeMap<PictureName, CommittedFile>,
+    /// Pictures that are to be put together again, as the events to be journalled.
+    pub unmade: Vec<Event>,
+    /// Films and contact sheets that are whole, by path.
+    pub reels: BTreeSet<String>,
+    /// Where something lies that is of this job, or was.
+    own: BTreeSet<PathBuf>,
 }
 
 /// A task whose file is whole.
@@ -73,22 +83,42 @@ impl Survey {
             .tasks()
             .values()
             .filter_map(|task| task.own_path.as_ref());
+        let pictures = state.pictures().values();
         kept.map(|file| &file.path)
             .chain(lost)
             .chain(earlier)
+            .chain(pictures.filter_map(|picture| picture.own_path.as_ref()))
             .map(PathBuf::from)
+            .chain(self.own.iter().cloned())
             .collect()
+    }
+
+    /// Everything that is to be journalled before the job goes on.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        let lost = self.lost.iter().map(|lost| &lost.event);
+        self.unmade.iter().chain(lost)
     }
 }
 
 /// Look at every committed file of a job, finish renames that were recorded and not done, and say
 /// which tasks are to be rendered again. `replace` is the job's own permission to overwrite.
 pub fn survey(state: &JobState, replace: Replace) -> Result<Survey, SurveyError> {
-    let tasks: Vec<_> = state
-        .tasks()
-        .iter()
-        .filter(|(_, task)| matches!(task.phase, TaskPhase::Done { .. }))
-        .collect();
+    let mut survey = Survey::default();
+    pictures::look(state, replace, &mut survey)?;
+    let mut tasks = Vec::new();
+    for (name, task) in state.tasks() {
+        let TaskPhase::Done { file, .. } = &task.phase else {
+            continue;
+        };
+        match survey.is_in_a_picture(name) {
+            true => survey.kept.push(Kept {
+                task: name.clone(),
+                file: file.clone(),
+                is_renamed_now: false,
+            }),
+            false => tasks.push((name, task)),
+        }
+    }
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.min(THREADS_MAX).min(tasks.len()).max(1);
     let next = AtomicUsize::new(0);
@@ -111,7 +141,6 @@ pub fn survey(state: &JobState, replace: Replace) -> Result<Survey, SurveyError>
         }
         found
     });
-    let mut survey = Survey::default();
     for result in found {
         match result? {
             Fate::Kept(kept) => survey.kept.push(kept),
@@ -121,14 +150,17 @@ pub fn survey(state: &JobState, replace: Replace) -> Result<Survey, SurveyError>
     survey.kept.sort_by(|a, b| a.task.cmp(&b.task));
     survey.lost.sort_by(|a, b| a.task.cmp(&b.task));
     sync_folders(&survey)?;
+    pictures::look_at_reels(state, replace, &mut survey)?;
     Ok(survey)
 }
 
 fn sync_folders(survey: &Survey) -> Result<(), SurveyError> {
     let files = survey.kept.iter().filter(|kept| kept.is_renamed_now);
-    let paths = files
-        .filter_map(|kept| kept.file.as_ref())
-        .map(|file| Path::new(&file.path));
+    sync_folders_of(files.filter_map(|kept| kept.file.as_ref()))
+}
+
+fn sync_folders_of<'a>(files: impl Iterator<Item = &'a CommittedFile>) -> Result<(), SurveyError> {
+    let paths = files.map(|file| Path::new(&file.path));
     let folders: BTreeSet<_> = paths.filter_map(Path::parent).collect();
     for folder in folders {
         sync_folder(folder).map_err(|source| SurveyError {
@@ -184,32 +216,63 @@ fn look(name: &str, task: &TaskState, replace: Replace) -> Result<Fate, SurveyEr
     let Some(file) = file else {
         return Ok(kept(false));
     };
-    let at_end = check(Path::new(&file.path), file)?;
-    let at_start = match at_end {
-        Found::Same => return Ok(kept(false)),
-        Found::Nothing | Found::Other => check(Path::new(&file.from), file)?,
-    };
     let replace = if task.own_path.as_ref() == Some(&file.path) {
         Replace::Allowed
     } else {
         replace
     };
+    Ok(match whereabouts(file, replace)? {
+        Whereabouts::InPlace { is_renamed_now } => kept(is_renamed_now),
+        Whereabouts::Lost { why } => lost(VERDICT_LOST, why),
+        Whereabouts::Elsewhere { why } => lost(VERDICT_COMMIT, why),
+    })
+}
+
+/// What became of a file whose record is on the disk.
+enum Whereabouts {
+    /// It has its name and is whole.
+    InPlace {
+        /// Whether it got its name only now.
+        is_renamed_now: bool,
+    },
+    /// It had its name.
+    Lost {
+        /// What is wrong.
+        why: String,
+    },
+    /// It never got its name.
+    Elsewhere {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// Looks where a recorded file is, and finishes its rename where that was not done.
+fn whereabouts(file: &CommittedFile, replace: Replace) -> Result<Whereabouts, SurveyError> {
+    let in_place = |is_renamed_now| Whereabouts::InPlace { is_renamed_now };
+    let at_end = check(Path::new(&file.path), file)?;
+    let at_start = match at_end {
+        Found::Same => return Ok(in_place(false)),
+        Found::Nothing | Found::Other => check(Path::new(&file.from), file)?,
+    };
     Ok(match (at_end, at_start) {
-        (Found::Same, _) => kept(false),
+        (Found::Same, _) => in_place(false),
         (_, Found::Same) => match place(file, replace) {
-            Ok(()) => kept(true),
-            Err(error) => lost(VERDICT_COMMIT, error.to_string()),
+            Ok(()) => in_place(true),
+            Err(error) => Whereabouts::Elsewhere {
+                why: error.to_string(),
+            },
         },
         // The scratch file is gone, so the rename was done and the name is this job's.
-        (Found::Nothing, Found::Nothing) => lost(VERDICT_LOST, format!("{} is gone", file.path)),
-        (Found::Other, Found::Nothing) => lost(
-            VERDICT_LOST,
-            format!("{} is not what was committed", file.path),
-        ),
-        (Found::Nothing | Found::Other, Found::Other) => lost(
-            VERDICT_COMMIT,
-            format!("{} is not what was verified", file.from),
-        ),
+        (Found::Nothing, Found::Nothing) => Whereabouts::Lost {
+            why: format!("{} is gone", file.path),
+        },
+        (Found::Other, Found::Nothing) => Whereabouts::Lost {
+            why: format!("{} is not what was committed", file.path),
+        },
+        (Found::Nothing | Found::Other, Found::Other) => Whereabouts::Elsewhere {
+            why: format!("{} is not what was verified", file.from),
+        },
     })
 }
 

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::event::Stamped;
+use crate::event::{PictureName, ReelKind, Seam, Stamped};
 
 const BYTES: &[u8] = b"a picture";
 
@@ -177,4 +177,137 @@ fn many_files_are_looked_at_in_order() {
     let lost: Vec<_> = survey.lost.iter().map(|lost| lost.task.as_str()).collect();
     assert_eq!((kept.len(), lost.len()), (55, 26));
     assert!(kept.is_sorted() && lost.is_sorted());
+}
+
+/// A frame of two tiles that was put together, its pieces gone.
+fn world_of_tiles() -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World {
+        folder,
+        state: JobState::default(),
+    };
+    world.commit("all:1:0,0");
+    world.commit("all:1:1,0");
+    world.assemble(Vec::new());
+    world
+}
+
+fn seam() -> Seam {
+    Seam {
+        tiles: ["all:1:0,0".to_owned(), "all:1:1,0".to_owned()],
+        x: 8,
+        y: 0,
+        channel: "R".to_owned(),
+        difference: 0.5,
+        tolerance: 0.0,
+    }
+}
+
+impl World {
+    fn picture() -> PictureName {
+        PictureName {
+            frame: 1,
+            layer: None,
+        }
+    }
+
+    fn assemble(&mut self, seams: Vec<Seam>) {
+        self.apply(Event::Assembled {
+            picture: Self::picture(),
+            pieces: 2,
+            seconds: 0.1,
+            file: self.file("whole"),
+            seams,
+        });
+    }
+
+    fn reel(&mut self) {
+        self.apply(Event::Reel {
+            kind: ReelKind::Film,
+            frames: 1,
+            fps: Some(24.0),
+            seconds: 1.0,
+            file: self.file("film"),
+        });
+    }
+
+    /// What the survey says, and the state that its events make.
+    fn taken_up(mut self) -> (Survey, Self) {
+        let survey = self.survey();
+        for event in survey.events().cloned().collect::<Vec<_>>() {
+            self.apply(event);
+        }
+        (survey, self)
+    }
+}
+
+#[test]
+fn a_whole_picture_keeps_its_tasks_though_their_pieces_are_gone() {
+    for name in ["whole.png", "whole.scratch"] {
+        let mut world = world_of_tiles();
+        world.reel();
+        world.put(name, BYTES);
+        world.put("film.png", BYTES);
+        let (survey, world) = world.taken_up();
+        let kept: Vec<_> = survey.kept.iter().map(|kept| &kept.task).collect();
+        assert_eq!(kept, ["all:1:0,0", "all:1:1,0"]);
+        assert_eq!(survey.events().count(), 0);
+        assert_eq!(survey.pictures.len(), 1);
+        assert_eq!(survey.reels.len(), 1);
+        // It has its name now, whether it had it before or not.
+        let path = world.folder.path().join("whole.png");
+        assert_eq!(fs::read(&path).unwrap(), BYTES);
+        assert!(survey.own_paths(&world.state).contains(&path));
+    }
+}
+
+#[test]
+fn of_a_picture_that_is_gone_the_pieces_that_are_there_are_kept() {
+    let mut world = world_of_tiles();
+    world.reel();
+    world.put("film.png", BYTES);
+    world.put("all:1:1,0.png", BYTES);
+    let (survey, world) = world.taken_up();
+    let kept: Vec<_> = survey.kept.iter().map(|kept| &kept.task).collect();
+    assert_eq!(kept, ["all:1:1,0"]);
+    let lost: Vec<_> = survey.lost.iter().map(|lost| &lost.task).collect();
+    assert_eq!(lost, ["all:1:0,0"]);
+    assert!(survey.pictures.is_empty());
+    assert_eq!(world.state.counts().done, 1);
+    assert_eq!(world.state.picture_counts().done, 0);
+    // A film of frames that are made again is another film, and may take its place.
+    assert!(survey.reels.is_empty());
+    let own = survey.own_paths(&world.state);
+    for name in ["film.png", "whole.png"] {
+        assert!(own.contains(&world.folder.path().join(name)), "{own:?}");
+    }
+}
+
+#[test]
+fn a_picture_with_seams_is_put_together_again() {
+    let mut world = world_of_tiles();
+    world.assemble(vec![seam()]);
+    world.put("whole.png", BYTES);
+    world.put("all:1:0,0.png", BYTES);
+    world.put("all:1:1,0.png", BYTES);
+    assert_eq!(world.state.picture_counts().failed, 1);
+    let (survey, world) = world.taken_up();
+    assert_eq!((survey.kept.len(), survey.lost.len()), (2, 0));
+    assert!(survey.pictures.is_empty());
+    let counts = world.state.picture_counts();
+    assert_eq!((counts.total, counts.done, counts.failed), (1, 0, 0));
+    let path = world.folder.path().join("whole.png");
+    assert!(survey.own_paths(&world.state).contains(&path));
+}
+
+#[test]
+fn a_file_that_is_not_the_jobs_is_not_taken_for_its_picture() {
+    let world = world_of_tiles();
+    world.put("whole.png", b"another's");
+    world.put("whole.scratch", BYTES);
+    let (survey, world) = world.taken_up();
+    assert!(survey.pictures.is_empty());
+    let path = world.folder.path().join("whole.png");
+    assert_eq!(fs::read(&path).unwrap(), b"another's");
+    assert!(!survey.own_paths(&world.state).contains(&path));
 }
