@@ -313,6 +313,15 @@ impl Inspection {
                 self.seen.computed
             ));
         }
+        let threaded = ["photons", "radiosity"];
+        for word in threaded
+            .iter()
+            .filter(|word| self.seen.words.contains(*word))
+        {
+            self.warnings.push(format!(
+                "{word}: frames differ a little from run to run where a slot has more than one core; with one, every host renders the same"
+            ));
+        }
         let mut layers = Vec::new();
         if self.seen.writes {
             self.warnings.push(

@@ -303,6 +303,15 @@ fn what_is_found_by_chance_is_not_tiled() {
 }
 
 #[test]
+fn what_differs_with_threads_is_warned_of() {
+    let warnings = |text: &str| inspected("Width=8\n", text, nothing()).warnings;
+    assert!(
+        warnings("global_settings { radiosity {} }")[0].starts_with("radiosity: frames differ")
+    );
+    assert_eq!(warnings(SCENE), [""; 0]);
+}
+
+#[test]
 fn a_scene_that_writes_files_is_rendered_in_order_on_one_slot() {
     let scene = inspected(
         "Final_Frame=9\n",
