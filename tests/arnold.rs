@@ -205,6 +205,22 @@ fn what_is_in_a_scene_is_told_as_a_document() {
 }
 
 #[test]
+fn a_scene_is_looked_into_where_nobody_has_arnold() {
+    let studio = Studio::new();
+    studio.shot();
+    fs::remove_file(studio.at("bin/kick")).expect("our own file");
+    let ended = studio.run(&["inspect", "shot/shot.0003.ass", "--format", "json"]);
+    let found = ended.expect_code(0).json();
+    assert_eq!(
+        (&found["adapter"], &found["scene"]["frames"]),
+        (&"arnold".into(), &"1-12".into())
+    );
+    let refused = studio.run(&["render", "shot/shot.0003.ass", "--local", "1"]);
+    let refused = refused.expect_code(3);
+    assert!(refused.stderr.contains("kick"), "{}", refused.stderr);
+}
+
+#[test]
 fn all_aovs_of_a_frame_are_in_one_picture_and_nothing_beside_the_scene() {
     let studio = Studio::new();
     studio.desk.file("scenes/aovs.ass", AOVS);

@@ -84,6 +84,24 @@ fn the_worker_stays_small_and_knows_no_one() {
 }
 
 #[test]
+fn assembling_knows_pictures_only() {
+    let trees = trees();
+    let assemble = &trees["framewright-assemble"];
+    for banned in ["tokio", "libloading", "rusqlite", "clap", "serde_json"] {
+        assert!(
+            !assemble.contains(banned),
+            "assembling depends on {banned}: {assemble:?}"
+        );
+    }
+    let ours: Vec<_> = assemble
+        .iter()
+        .filter(|name| name.starts_with("framewright"))
+        .collect();
+    assert!(ours.is_empty(), "assembling depends on {ours:?}");
+    assert!(assemble.contains("exr") && assemble.contains("png"));
+}
+
+#[test]
 fn kernel_and_plugin_api_do_not_know_each_other() {
     let trees = trees();
     assert!(!trees["framewright-kernel"].contains("framewright-plugin-api"));

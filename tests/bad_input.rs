@@ -185,7 +185,7 @@ fn scenes_that_are_none() {
             &["render", "broken.stub.toml"],
             "stub scene {work}/broken.stub.toml is wrong in line 2: string values must be quoted",
             "the keys of a stub scene are frames, fps, width, height, load, declare_load, frame, \
-             call, layers, slow, output, tiles, sticky, memory, assets and fault",
+             call, layers, slow, output, tiles, areas, sticky, memory, assets and fault",
         )
         .with(&[("broken.stub.toml", "frames = \"1-3\"\nwidth = \n")]),
         row(
@@ -286,22 +286,27 @@ fn options_that_cannot_be_meant() {
         row(
             &["render", "a.stub.toml", "--layers", "nope"],
             "the scene has no layer `nope`; it has beauty",
-            "`framewright inspect SCENE` lists the scene's layers",
+            "`framewright inspect` lists a scene's layers",
         ),
         row(
-            &["render", "a.stub.toml", "--layers", "beauty"],
-            "rendering layers apart (--layers) is not possible yet",
-            NOT_YET_HINT,
+            &["render", "a.stub.toml", "--layers", "beauty,beauty"],
+            "the layer `beauty` is named twice",
+            "name each layer once",
         ),
         row(
-            &["render", "a.stub.toml", "--split", "layers"],
-            "rendering layers apart (--split layers) is not possible yet",
-            NOT_YET_HINT,
+            &["render", "a.stub.toml", "--tiles", "0x2"],
+            "--tiles `0x2` is no number of tiles",
+            "write COLSxROWS such as 4x4, or auto",
         ),
         row(
-            &["render", "a.stub.toml", "--tiles", "2x2"],
-            "splitting frames into tiles (--tiles) is not possible yet",
-            NOT_YET_HINT,
+            &["render", "a.stub.toml", "--tiles", "900x900"],
+            "900x900 tiles are more than a picture of 16x9 pixels can be cut into",
+            "choose fewer tiles, e.g. --tiles auto",
+        ),
+        row(
+            &["render", "a.stub.toml", "--contact-sheet", "a.gif"],
+            "{work}/a.gif is no name of a contact sheet: it ends in .png",
+            "name it like sheet.png",
         ),
         row(
             &["render", "a.stub.toml", "--set", "samples=4"],

@@ -10,11 +10,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use serde_json::Value;
 use support::blender::{Reference, has_blender, made_by, text};
 use support::pictures::Picture;
-use support::{Desk, Ended, events, expect_nothing_left, top};
+use support::{Desk, Ended, events, expect_nothing_left, finish, top};
 use tempfile::TempDir;
 
 // -- what there is to render ------------------------------------------------------------------
@@ -430,11 +431,30 @@ fn a_machine_without_blender_says_so() {
     expect_nothing_begun(&desk);
 }
 
+/// framewright where nothing is at Blender's place; none where that cannot be had.
+fn without_blender(desk: &Desk, arguments: &[&str]) -> Option<Ended> {
+    let hide = "mount --bind /dev/null \"$(command -v blender)\" && exec \"$@\"";
+    let flags = ["-m", "-Urm"].into_iter().find(|flags| {
+        let tried = Command::new("unshare")
+            .args([flags, "sh", "-c", hide, "sh", "true"])
+            .output();
+        tried.is_ok_and(|done| done.status.success())
+    })?;
+    let program = desk.framewright(arguments);
+    let mut hidden = desk.command("unshare");
+    hidden
+        .args([flags, "sh", "-c", hide, "sh"])
+        .arg(program.get_program())
+        .args(arguments);
+    Some(finish(hidden, Duration::from_secs(60)))
+}
+
 #[test]
 fn a_scene_is_looked_into_and_planned_without_blender() {
+    if !has_blender() {
+        return;
+    }
     let desk = Desk::new();
-    let farm = "[[host]]\nname = 'here'\nlink = 'local'\nprograms = { blender = '/no/blender' }\n";
-    let farm = desk.file("farm.toml", farm);
     for (name, frames, engine) in [
         ("base_scene", "1-250", "CYCLES"),
         ("2_90", "1-360", "BLENDER_EEVEE"),
@@ -442,26 +462,29 @@ fn a_scene_is_looked_into_and_planned_without_blender() {
         ("34_animation_pointer_extras", "1-250", "BLENDER_EEVEE"),
     ] {
         let scene = sample(name);
-        let inspect = [
-            "inspect",
-            text(&scene),
-            "--hosts",
-            text(&farm),
-            "--format",
-            "json",
-        ];
-        let told = desk.run(inspect).expect_code(0).json();
+        let inspect = ["inspect", text(&scene), "--format", "json"];
+        let Some(ended) = without_blender(&desk, &inspect) else {
+            assert_ne!(
+                std::env::var("CI").as_deref(),
+                Ok("true"),
+                "nothing can be hidden here"
+            );
+            return;
+        };
+        let told = ended.expect_code(0).json();
         assert_eq!(told["scene"]["frames"], frames, "{name}: {told}");
         assert_eq!(told["scene"]["engine"], engine, "{name}: {told}");
-        let plan = [
-            "plan",
-            text(&scene),
-            "--hosts",
-            text(&farm),
-            "--format",
-            "json",
-        ];
-        let planned = desk.run(plan).expect_code(0).json();
+        let plan = ["plan", text(&scene), "--local", "2", "--format", "json"];
+        let planned = without_blender(&desk, &plan)
+            .expect("as before")
+            .expect_code(0)
+            .json();
         assert!(planned["tasks"].as_u64() > Some(200), "{name}: {planned}");
+        let render = ["render", text(&scene), "-f", "1", "--local", "1"];
+        let ended = without_blender(&desk, &render)
+            .expect("as before")
+            .expect_code(3);
+        assert!(ended.stderr.contains("has no Blender"), "{ended:#?}");
     }
+    expect_nothing_begun(&desk);
 }

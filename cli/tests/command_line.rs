@@ -103,12 +103,12 @@ fn bad_input_is_a_sentence_on_stderr_and_exit_2() {
             "--frames -1..-10: ",
         ),
         (
-            &["render", "shot.blend", "--tiles", "2x2"],
-            "is not possible yet",
+            &["render", "shot.blend", "--tiles", "2"],
+            "--tiles `2` is no number of tiles",
         ),
         (
-            &["render", "shot.blend", "--split", "layers"],
-            "is not possible yet",
+            &["render", "shot.blend", "--video", ""],
+            "the film is empty",
         ),
         (
             &["render", "shot.blend", "--hosts", "none.toml"],
@@ -328,6 +328,7 @@ fn help_lists_what_there_is_and_nothing_else() {
         "history",
         "hosts",
         "adapters",
+        "assemble",
         "simulate",
         "completions",
         "man",
@@ -338,7 +339,7 @@ fn help_lists_what_there_is_and_nothing_else() {
             help.stdout
         );
     }
-    for kept in ["assemble", "worker", "adapter-host", "stub-render"] {
+    for kept in ["worker", "adapter-host", "stub-render"] {
         assert!(
             !help.stdout.contains(&format!("\n  {kept}")),
             "{kept} is listed"

@@ -104,6 +104,31 @@ def layered(scene):
         setattr(layer, "use_pass_" + name, True)
 
 
+def three(scene):
+    """Three view layers with different things and passes, the second without a name that is one word."""
+    layered(scene)
+    scene.render.image_settings.color_depth = "16"
+    scene.view_layers[0].name = "beauty"
+    front = bpy.data.collections.new("front")
+    scene.collection.children.link(front)
+    for thing in [one for one in scene.objects if one.name.startswith("Sphere")][:2]:
+        front.objects.link(thing)
+        scene.collection.objects.unlink(thing)
+    second, third = scene.view_layers.new("chars.far 2"), scene.view_layers.new("fx")
+    second.use_pass_normal = second.use_pass_shadow = True
+    second.layer_collection.children["front"].exclude = True
+    third.layer_collection.children["front"].holdout = True
+    third.use_pass_z = True
+    unused = scene.view_layers.new("unused")
+    unused.use = False
+
+
+def three_single(scene):
+    """The same for files of one layer."""
+    three(scene)
+    scene.render.image_settings.file_format = "OPEN_EXR"
+
+
 def moving(scene):
     """Motion blur and depth of field."""
     ball = scene.objects["Sphere"]
@@ -119,7 +144,7 @@ def moving(scene):
 def adaptive(scene):
     scene.cycles.samples = 96
     scene.cycles.use_adaptive_sampling = True
-    scene.cycles.adaptive_threshold = 0.08
+    scene.cycles.adaptive_threshold = 0.04
     scene.cycles.adaptive_min_samples = 4
 
 
@@ -208,8 +233,12 @@ def blur_relative(scene):
 
 def blur_grouped(scene):
     group = bpy.data.node_groups.new("soft", "CompositorNodeTree")
-    group.inputs.new("NodeSocketColor", "Image")
-    group.outputs.new("NodeSocketColor", "Image")
+    if hasattr(group, "interface"):  # since 4.0
+        for way in ("INPUT", "OUTPUT"):
+            group.interface.new_socket("Image", in_out=way, socket_type="NodeSocketColor")
+    else:
+        group.inputs.new("NodeSocketColor", "Image")
+        group.outputs.new("NodeSocketColor", "Image")
     into, out = group.nodes.new("NodeGroupInput"), group.nodes.new("NodeGroupOutput")
     node = group.nodes.new("CompositorNodeBlur")
     node.size_x = node.size_y = 6
@@ -246,11 +275,18 @@ def file_output(scene):
 
 def dithered(scene):
     scene.render.image_settings.file_format = "PNG"
+    scene.render.image_settings.color_depth = "8"
 
 
 def undithered(scene):
     scene.render.image_settings.file_format = "PNG"
+    scene.render.image_settings.color_depth = "8"
     scene.render.dither_intensity = 0.0
+
+
+def undithered_deep(scene):
+    undithered(scene)
+    scene.render.image_settings.color_depth = "16"
 
 
 def limited(scene):
@@ -289,11 +325,11 @@ def strips(scene):
                                                         frame_end=10)
 
 
-CASES = [plain, half, layered, moving, adaptive, colours, blur, blur_twice, blur_flat, blur_tent,
-         blur_quad, blur_cubic, blur_catrom, blur_mitch, blur_bokeh, blur_gamma, blur_part,
-         blur_uneven, blur_adaptive, soften, sobel, blur_fast, blur_relative, blur_grouped, glare,
-         cross, file_output, dithered, undithered, limited, denoised, freestyle, stamped, bordered,
-         workbench, eevee, strips]
+CASES = [plain, half, layered, three, three_single, moving, adaptive, colours, blur, blur_twice,
+         blur_flat, blur_tent, blur_quad, blur_cubic, blur_catrom, blur_mitch, blur_bokeh,
+         blur_gamma, blur_part, blur_uneven, blur_adaptive, soften, sobel, blur_fast, blur_relative,
+         blur_grouped, glare, cross, file_output, dithered, undithered, undithered_deep, limited,
+         denoised, freestyle, stamped, bordered, workbench, eevee, strips]
 
 
 def main():

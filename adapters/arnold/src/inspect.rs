@@ -15,8 +15,9 @@ use crate::scene::sequence::Sequence;
 use crate::scene::{Facts, tiles};
 use crate::settings::Settings;
 
-/// Text that is read of a scene and all that it includes. The core waits ten seconds for an answer.
-const TEXT_BYTES_MAX: u64 = 512 << 20;
+/// Text that is read of a scene and all that it includes: two seconds of the ten that the core waits for
+/// an answer, at the 150 MB a second that one busy core reads.
+const TEXT_BYTES_MAX: u64 = 256 << 20;
 /// Files that are opened for it.
 const FILES_MAX: u32 = 20_000;
 /// Assets that are listed.

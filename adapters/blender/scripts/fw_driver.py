@@ -51,12 +51,14 @@ def render_task(setup, scene, look, task):
     settings = setup["settings"]
     render = scene.render
     fw_look.set_layers(scene, look, task.get("layer", ""))
+    fw_look.set_size(scene, look, task.get("reduced", 1))
     fw_look.set_tile(scene, look, task.get("tile"))
     fw_prepare.check_build(scene)
     path = safe_path(setup, task)
     extension = os.path.splitext(path)[1][1:].lower()
     fw_prepare.set_format(
-        scene, fw_prepare.picture_format(scene, setup["output"], extension), settings)
+        scene, fw_prepare.picture_format(look.file_format, setup["output"], extension,
+                                         task.get("layer", "")), settings)
     if os.path.lexists(path):
         os.unlink(path)  # what is there afterwards was written by this render
     fw_look.assign(render, "use_file_extension", False)

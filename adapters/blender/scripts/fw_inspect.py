@@ -245,7 +245,7 @@ def main():
             bpy.context.window.scene = scene
         if setup["output"]:
             fw_prepare.set_format(
-                scene, fw_prepare.picture_format(scene, setup["output"], ""), settings)
+                scene, fw_prepare.picture_format(own_format, setup["output"], ""), settings)
     except fw_prepare.Refused as refused:
         fw_wire.say("refused", reason=refused.reason, why=str(refused))
         return

@@ -1,4 +1,4 @@
-"""What a task may change in a scene: its view layers and its border.
+"""What a task may change in a scene: its view layers, its size, its border and its format.
 
 Everything is set anew from how the scene itself looked, so no task sees what an earlier one left.
 """
@@ -11,6 +11,8 @@ class Look:
 
     def __init__(self, scene):
         render = scene.render
+        self.file_format = render.image_settings.file_format
+        self.size = (render.resolution_x, render.resolution_y, render.resolution_percentage)
         self.layers = {layer.name: layer.use for layer in scene.view_layers}
         self.compositing = render.use_compositing
         self.sequencer = render.use_sequencer
@@ -34,6 +36,19 @@ def set_layers(scene, look, layer):
     # A compositor or sequencer that does not read this layer would put black in its place.
     assign(scene.render, "use_compositing", look.compositing and not layer)
     assign(scene.render, "use_sequencer", look.sequencer and not layer)
+
+
+def set_size(scene, look, reduced):
+    """Takes one in so many of the picture's width and height, rounded up."""
+    x, y, percentage = look.size
+    if reduced > 1:
+        x, y = (-(-max(1, one * percentage // 100) // reduced) for one in (x, y))
+        percentage = 100
+    for name, value in zip(("resolution_x", "resolution_y", "resolution_percentage"),
+                           (x, y, percentage)):
+        assign(scene.render, name, value)
+        if getattr(scene.render, name) != value:
+            raise fw_prepare.Refused("Blender has no picture of %dx%d pixels" % (x, y))
 
 
 def edge(pixel, size):

@@ -18,10 +18,12 @@ def main():
         scene = fw_prepare.prepare(setup)
         look = fw_look.Look(scene)
         fw_look.set_layers(scene, look, burst["layer"])
+        fw_look.set_size(scene, look, burst["reduced"])
         fw_look.set_tile(scene, look, burst["tile"])
         fw_prepare.check_build(scene)
         fw_prepare.set_format(scene, fw_prepare.picture_format(
-            scene, setup["output"], burst["extension"]), setup["settings"])
+            look.file_format, setup["output"], burst["extension"], burst["layer"]),
+            setup["settings"])
     except fw_prepare.Refused as refused:
         fw_wire.say("refused", reason=refused.reason, why=str(refused))
         os._exit(EXIT_REFUSED)

@@ -85,10 +85,15 @@ def apply_settings(scene, settings):
         render.use_persistent_data = wanted
 
 
-def picture_format(scene, wanted, extension):
-    """The `file_format` for a task: what is asked for, else what the file's name says."""
-    own = scene.render.image_settings.file_format
+def picture_format(own, wanted, extension, layer=""):
+    """The `file_format` for a task: what is asked for, else what the file's name says.
+
+    A layer by itself is an EXR with all its passes, named as in Blender's multi-layer files; so
+    those of several layers, put side by side, are the file that Blender writes of them all.
+    """
     wanted = wanted or extension
+    if wanted == "exr" and layer:
+        return "OPEN_EXR_MULTILAYER"
     if wanted == "exr" and own in {"OPEN_EXR", "OPEN_EXR_MULTILAYER"}:
         return own
     if wanted in PICTURE_FORMATS:

@@ -17,6 +17,7 @@ pub fn description() -> Description {
             frame_lists: true,
             reports_frames: true,
             reads_scenes: true,
+            reduced: true,
             ..Abilities::default()
         },
         outputs: vec![OutputFormat::png(), OutputFormat::exr()],

@@ -66,7 +66,7 @@ pub enum Purpose<'a> {
     Bare(&'a Range),
 }
 
-/// Frames that share layer and tile, and are rendered by one process.
+/// Frames that share layer, tile and size, and are rendered by one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
     /// Which, in their order; none below 0, which the command line cannot say.
@@ -75,6 +75,8 @@ pub struct Range {
     pub layer: String,
     /// Which part of the frame.
     pub tile: Option<framewright_plugin_api::data::Tile>,
+    /// At one in so many of its width and height.
+    pub reduced: u32,
     /// What the files end with, without the dot.
     pub extension: String,
 }
@@ -247,7 +249,8 @@ impl Launch {
         }
         if let Purpose::Range(range) = purpose {
             document["burst"] = json!({
-                "layer": range.layer, "tile": range.tile, "extension": range.extension,
+                "layer": range.layer, "tile": range.tile, "reduced": range.reduced,
+                "extension": range.extension,
                 "pattern": self.pattern(run),
             });
         }

@@ -204,11 +204,12 @@ impl FilmError {
             }
             Self::Sequence(error) => error.hint(),
             Self::Picture(error) => error.hint(),
-            Self::Nothing
-            | Self::Write(_)
-            | Self::Start { .. }
-            | Self::Failed { .. }
-            | Self::Cancelled => None,
+            Self::Nothing => Some("choose frames that have pictures with -f".to_owned()),
+            Self::Start { .. } => Some("install ffmpeg anew, or put another one first".to_owned()),
+            Self::Failed { .. } => {
+                Some("nothing was written; is there room, and is this ffmpeg whole?".to_owned())
+            }
+            Self::Write(_) | Self::Cancelled => None,
         }
     }
 }

@@ -136,12 +136,12 @@ impl MergeError {
                 Some("each file is given with the name of its own layer: LAYER=FILE".to_owned())
             }
             Self::Broken { .. } => Some("render it again".to_owned()),
-            Self::Nothing
-            | Self::BadName(_)
-            | Self::LayerTwice(_)
-            | Self::Read { .. }
-            | Self::NameTooLong(_)
-            | Self::Write(_) => None,
+            Self::Nothing | Self::BadName(_) | Self::LayerTwice(_) => {
+                Some("write each layer's name and its file once: beauty=b.0017.exr".to_owned())
+            }
+            Self::Read { .. } => Some("check the path and its permissions".to_owned()),
+            Self::NameTooLong(_) => Some("give the layer a shorter name".to_owned()),
+            Self::Write(_) => None,
         }
     }
 

@@ -139,9 +139,12 @@ impl SequenceError {
             ),
             Self::TooMany { .. } => Some("choose frames with -f".to_owned()),
             Self::Picture(error) => error.hint(),
-            Self::List { .. } | Self::SeveralFrames(_) | Self::NotUtf8(_) | Self::Twice { .. } => {
-                None
+            Self::List { .. } => {
+                Some("check the path; it counts from the current folder".to_owned())
             }
+            Self::SeveralFrames(_) => Some("keep one run of `#`".to_owned()),
+            Self::NotUtf8(_) => Some("rename it, or make a link with another name".to_owned()),
+            Self::Twice { .. } => Some("write the digits as `#`: `shot.####.exr`".to_owned()),
         }
     }
 }

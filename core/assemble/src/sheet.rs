@@ -102,11 +102,10 @@ impl SheetError {
             )),
             Self::TooLarge { .. } => Some("take a smaller --width, or other --columns".to_owned()),
             Self::Picture(error) => error.hint(),
-            Self::Nothing
-            | Self::Columns(_)
-            | Self::ThumbWidth(_)
-            | Self::Write(_)
-            | Self::Cancelled => None,
+            Self::Nothing => Some("choose frames that have pictures with -f".to_owned()),
+            Self::Columns(_) => Some("leave --columns out for a sheet of about 16:9".to_owned()),
+            Self::ThumbWidth(_) => Some("--width 320 is what there is room for".to_owned()),
+            Self::Write(_) | Self::Cancelled => None,
         }
     }
 }

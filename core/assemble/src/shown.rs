@@ -9,6 +9,8 @@
 mod exr;
 mod pick;
 mod png;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -58,7 +60,7 @@ impl PictureError {
                 Some("--layer takes a layer, or a layer's pass: `beauty.Combined`".to_owned())
             }
             Self::Broken { .. } => Some("render it again".to_owned()),
-            Self::Read { .. } => None,
+            Self::Read { .. } => Some("check the path and its permissions".to_owned()),
         }
     }
 }
@@ -147,7 +149,7 @@ pub(crate) fn outline(path: &Path) -> Result<Outline, PictureError> {
         Kind::Exr => exr::outline(path),
         Kind::Png => png::outline(path),
     };
-    outline().map_err(|flaw| flaw.of(path))
+    unharmed(outline).map_err(|flaw| flaw.of(path))
 }
 
 /// Reads a picture.
@@ -156,7 +158,13 @@ pub(crate) fn read(path: &Path, showing: &Showing<'_>, view: &View) -> Result<Sh
         Kind::Exr => exr::read(path, showing, view),
         Kind::Png => png::read(path, showing.alpha),
     };
-    read().map_err(|flaw| flaw.of(path))
+    unharmed(read).map_err(|flaw| flaw.of(path))
+}
+
+/// A decoder that panics has met a broken picture; it must not take the program along.
+fn unharmed<T>(read: impl FnOnce() -> Result<T, Flaw>) -> Result<T, Flaw> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(Flaw::broken("cannot be decoded at all")))
 }
 
 fn check_claim(width: usize, height: usize) -> Result<(), Flaw> {

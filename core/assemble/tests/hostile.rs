@@ -43,7 +43,7 @@ static COUNTING: Counting = Counting;
 
 /// A picture of a few kilobytes takes no more, whatever its files claim.
 const BYTES_MAX: usize = 96 << 20;
-const MUTATIONS: u64 = 1200;
+const MUTATIONS: u64 = 400;
 
 /// Bytes changed at random: single ones, whole numbers, pieces moved, the end cut off.
 fn spoilt(bytes: &[u8], seed: u64) -> Vec<u8> {

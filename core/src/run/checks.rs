@@ -272,8 +272,9 @@ impl Controller<'_> {
             written,
         } = complete;
         let to = written.is_some().then(|| self.job.final_path(task));
-        if let Some(folder) = to.as_ref().and_then(|to| to.parent()) {
-            // That of a piece is new; what cannot be made is told by whoever renames into it.
+        let piece = to.as_ref().filter(|to| self.job.is_among_pieces(to));
+        if let Some(folder) = piece.and_then(|piece| piece.parent()) {
+            // What cannot be made is told by whoever renames into it.
             let _ = std::fs::create_dir_all(folder);
         }
         let file = written.zip(to).map(|((_, picture), to)| CommittedFile {

@@ -403,14 +403,15 @@ impl<'a> Controller<'a> {
         if self.stop_now || self.broken.is_some() || self.disk_full.is_some() {
             return true;
         }
-        let is_put_together = match self.stopping {
+        // The last looks at every picture, so it is asked last.
+        let is_put_together = || match self.stopping {
             true => self.assembly.rests(),
             false => self.assembly.is_settled(),
         };
         self.finished.is_some()
             && self.commits.is_empty()
             && self.fetches.is_empty()
-            && is_put_together
+            && is_put_together()
     }
 
     /// How the kernel is done with the tasks, if it is.

@@ -117,7 +117,7 @@ impl Job {
     }
 
     /// Whether a file lies where nobody but this job writes.
-    fn is_among_pieces(&self, path: &Path) -> bool {
+    pub(super) fn is_among_pieces(&self, path: &Path) -> bool {
         let output = self.prepared.output.as_ref();
         output.is_some_and(|output| path.starts_with(pieces_folder(output, self.folder.id())))
     }

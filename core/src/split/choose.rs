@@ -6,15 +6,19 @@
 //! each slot would do, and of real ones it takes more. The one with the shortest time wins, but pieces have to be put together and have seams: of candidates that are about as quick, by
 //! [`GAIN_PART`] or [`GAIN_MIN_S`], the simplest is taken, so frames win ties.
 //!
+//! Where a tail in tiles wins, how long it is to be is decided anew with frames that differ by themselves:
+//! if all cost the same, the shortest tail that fills the last round would do.
+//!
 //! Bounded: where frames as they are come near what all slots together could do at best, nothing else
 //! is looked at; nor is it where a job has more tasks or a farm more slots than is simulated in a moment.
 
 use framewright_kernel::farm::Farm;
 use framewright_kernel::hosts::HostSpec;
-use framewright_kernel::sim::{World, simulate};
+use framewright_kernel::job::TaskKey;
+use framewright_kernel::sim::{Rng, World, simulate};
 use framewright_kernel::time::Span;
 
-use super::candidate::{Candidate, Facts, TASKS_MAX};
+use super::candidate::{Candidate, Facts, TASKS_MAX, Tiled};
 use super::{Rect, Tile, grid};
 use crate::quantity::short_time;
 
@@ -30,6 +34,10 @@ const MIDDLE: f64 = 2.0;
 const REACH: f64 = 0.2;
 /// In so many parts each way a tile's cost is summed up.
 const STEPS: u32 = 8;
+/// How far frames differ where the length of a tail is decided (deviation of the logarithm),
+const DEVIATION: f64 = 0.25;
+/// in each of so many shots.
+const SHOTS: u64 = 3;
 /// On a farm of more slots only the simplest is looked at.
 const SLOTS_MAX: usize = 2_000;
 
@@ -61,8 +69,31 @@ struct Tried {
     ideal_s: f64,
 }
 
-/// Renders a trial. What tiles cost beside what is expected of them is given tile by tile.
-fn tried(trial: Trial, tiles: &[f64]) -> Option<Tried> {
+/// What is true of a trial beside what is expected.
+#[derive(Clone, Copy, Debug, Default)]
+struct Truth<'a> {
+    /// What each tile of a frame costs, as a part of what is expected of it; empty where that is true.
+    tiles: &'a [f64],
+    /// Frames differ, as this seed says.
+    shot: Option<u64>,
+}
+
+impl Truth<'_> {
+    /// How many times what is expected a task takes, its call not counted.
+    fn times(self, key: TaskKey) -> f64 {
+        let tile = key
+            .tile
+            .and_then(|tile| self.tiles.get(usize::from(tile.0)));
+        let frame = |shot: u64| {
+            let mut rng = Rng::new((shot << 32) | u64::from(key.frame.0.cast_unsigned()));
+            (DEVIATION * rng.normal()).exp()
+        };
+        tile.copied().unwrap_or(1.0) * self.shot.map_or(1.0, frame)
+    }
+}
+
+/// Renders a trial.
+fn tried(trial: Trial, truth: Truth<'_>) -> Option<Tried> {
     let Trial { farm, hosts } = trial;
     let job = farm.job();
     let work: f64 = job.tasks().map(|task| job.cost(task).as_secs_f64()).sum();
@@ -77,12 +108,10 @@ fn tried(trial: Trial, tiles: &[f64]) -> Option<Tried> {
     let mut world = World::predicted(job, &hosts);
     let call = job.costs().call.as_secs_f64();
     for (cost, task) in world.costs.iter_mut().zip(job.tasks()) {
-        let tile = job.key(task).tile;
-        if let Some(times) = tile.and_then(|tile| tiles.get(usize::from(tile.0))) {
-            let whole = cost.as_secs_f64();
-            let call = call.min(whole);
-            *cost = Span::from_secs_f64(call + (whole - call) * times);
-        }
+        let whole = cost.as_secs_f64();
+        let call = call.min(whole);
+        let times = truth.times(job.key(task));
+        *cost = Span::from_secs_f64(call + (whole - call) * times);
     }
     // What is wrong with a job its own plan says.
     let trace = simulate(world, farm).ok()?;
@@ -153,7 +182,7 @@ pub fn choose(
         };
     }
     // What it is compared with, though the user may not want it.
-    let plain = make(Candidate::FRAMES).and_then(|trial| tried(trial, &[]));
+    let plain = make(Candidate::FRAMES).and_then(as_expected);
     let mut left = TASKS_IN_ALL;
     for candidate in offered {
         let Some(rest) = left.checked_sub(candidate.tasks(facts)) else {
@@ -162,7 +191,17 @@ pub fn choose(
         left = rest;
         let tried = match candidate {
             Candidate::FRAMES => plain,
-            _ => make(candidate).and_then(|trial| tried(trial, &uneven(facts, candidate))),
+            _ => make(candidate).and_then(|trial| {
+                let tiles = uneven(facts, candidate);
+                let shot = None;
+                tried(
+                    trial,
+                    Truth {
+                        tiles: &tiles,
+                        shot,
+                    },
+                )
+            }),
         };
         let Some(tried) = tried else {
             continue;
@@ -173,18 +212,15 @@ pub fn choose(
             break;
         }
     }
-    let best = looked_at
-        .iter()
-        .map(|(_, seconds)| *seconds)
-        .fold(f64::INFINITY, f64::min);
-    let chosen = looked_at
-        .iter()
-        .find(|(_, seconds)| seconds - best <= about(*seconds));
-    let split = chosen.map_or(simplest, |(candidate, _)| *candidate);
+    let split = quickest(&looked_at).unwrap_or(simplest);
+    let split = match split.tiled {
+        Tiled::Last { .. } => long_enough(facts, split, &looked_at, make),
+        Tiled::None | Tiled::All(_) => split,
+    };
     // Told is what `plan` says of it.
     let told = match split {
         Candidate::FRAMES => plain,
-        _ => make(split).and_then(|trial| tried(trial, &[])),
+        _ => make(split).and_then(as_expected),
     };
     let seconds = |tried: Option<Tried>| tried.map(|tried| tried.makespan_s);
     Choice {
@@ -192,6 +228,61 @@ pub fn choose(
         split,
         candidates: looked_at,
     }
+}
+
+/// The world of `plan`.
+fn as_expected(trial: Trial) -> Option<Tried> {
+    tried(trial, Truth::default())
+}
+
+/// The tail that is best where frames differ by themselves.
+fn long_enough(
+    facts: &Facts,
+    split: Candidate,
+    looked_at: &[(Candidate, f64)],
+    make: &mut dyn FnMut(Candidate) -> Option<Trial>,
+) -> Candidate {
+    let is_tail = |candidate: &Candidate| {
+        candidate.layers == split.layers && matches!(candidate.tiled, Tiled::Last { .. })
+    };
+    let tails = looked_at
+        .iter()
+        .map(|(candidate, _)| *candidate)
+        .filter(is_tail);
+    let mut left = TASKS_IN_ALL;
+    let mut judged = Vec::new();
+    for candidate in tails {
+        let tasks = candidate.tasks(facts) * SHOTS;
+        let Some(rest) = left.checked_sub(tasks) else {
+            break;
+        };
+        left = rest;
+        let Some(trial) = make(candidate) else {
+            continue;
+        };
+        let tiles = uneven(facts, candidate);
+        let shots = (0..SHOTS).filter_map(|shot| {
+            let truth = Truth {
+                tiles: &tiles,
+                shot: Some(shot),
+            };
+            tried(trial.clone(), truth)
+        });
+        let seconds: Vec<f64> = shots.map(|tried| tried.makespan_s).collect();
+        let count = seconds.len().max(1) as f64;
+        judged.push((candidate, seconds.iter().sum::<f64>() / count));
+    }
+    quickest(&judged).unwrap_or(split)
+}
+
+/// The simplest of those that are about as quick as the quickest; they come the simplest first.
+fn quickest(judged: &[(Candidate, f64)]) -> Option<Candidate> {
+    let best = judged
+        .iter()
+        .map(|(_, seconds)| *seconds)
+        .fold(f64::INFINITY, f64::min);
+    let near = |(_, seconds): &&(Candidate, f64)| seconds - best <= about(*seconds);
+    judged.iter().find(near).map(|(candidate, _)| *candidate)
 }
 
 /// `1 frame for 20 slots`, `300 frames of 4 layers for 30 slots`.

@@ -12,8 +12,11 @@ const CHUNK_BYTES: usize = 64 * 1024;
 /// First bytes of a gzip file; names do not tell.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// How much may still be read, over all files of one inspection. Zipped files count as what they hold,
-/// so that a small file cannot grow without limit.
+/// What a byte out of a zipped file counts: unzipping takes longer than reading.
+const ZIPPED: u64 = 2;
+
+/// How much may still be read, over all files of one inspection. Zipped files count by what they hold,
+/// and twice, so that a small file cannot take any memory or time.
 #[derive(Clone, Debug)]
 pub struct Budget {
     bytes: u64,
@@ -37,6 +40,8 @@ pub struct Source<'a> {
     from: Box<dyn Read>,
     budget: &'a mut Budget,
     buffer: Box<[u8]>,
+    /// What a byte counts.
+    price: u64,
     /// Something was there that could not be had.
     pub cut: bool,
 }
@@ -53,12 +58,13 @@ pub fn open<'a>(path: &Path, budget: &'a mut Budget) -> io::Result<Source<'a>> {
     budget.files = budget.files.saturating_sub(1);
     let mut file = BufReader::with_capacity(CHUNK_BYTES, File::open(path)?);
     let is_gzip = file.fill_buf()?.starts_with(&GZIP);
-    let from: Box<dyn Read> = if is_gzip {
-        Box::new(MultiGzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
-    Ok(Source::new(from, budget))
+    Ok(match is_gzip {
+        true => Source {
+            price: ZIPPED,
+            ..Source::new(Box::new(MultiGzDecoder::new(file)), budget)
+        },
+        false => Source::new(Box::new(file), budget),
+    })
 }
 
 impl<'a> Source<'a> {
@@ -67,13 +73,14 @@ impl<'a> Source<'a> {
             from,
             budget,
             buffer: vec![0; CHUNK_BYTES].into_boxed_slice(),
+            price: 1,
             cut: false,
         }
     }
 
     /// The next bytes; none at the end.
     pub fn next(&mut self) -> io::Result<&[u8]> {
-        let granted = usize::try_from(self.budget.bytes).unwrap_or(usize::MAX);
+        let granted = usize::try_from(self.budget.bytes / self.price).unwrap_or(usize::MAX);
         let room = self.buffer.len().min(granted.max(1));
         let got = loop {
             match self.from.read(&mut self.buffer[..room]) {
@@ -85,9 +92,10 @@ impl<'a> Source<'a> {
         if granted == 0 {
             // One byte more than was granted: only whether there is one matters.
             self.cut = got > 0;
+            self.budget.bytes = 0;
             return Ok(&[]);
         }
-        self.budget.bytes -= got as u64;
+        self.budget.bytes -= got as u64 * self.price;
         Ok(&self.buffer[..got])
     }
 }

@@ -31,7 +31,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, Instant};
 
-use order::{HEADER, Header, Version};
+use order::{HEADER, Header};
 use record::Record;
 use sdna::Sdna;
 use source::Source;
@@ -111,9 +111,8 @@ struct Block {
     owner: u32,
     /// Its address in the Blender that saved it.
     address: u64,
-    /// Which structure, and how many.
+    /// Which structure.
     structure: u32,
-    count: u64,
     /// Where its content is; empty where it is too large.
     start: usize,
     length: usize,
@@ -138,11 +137,11 @@ struct Head {
     length: u64,
     address: u64,
     structure: u32,
-    count: u64,
 }
 
 /// The version of the Blender that saved a file.
-pub(crate) fn version(path: &str) -> Result<Version, ReadError> {
+#[cfg(test)]
+pub(crate) fn version(path: &str) -> Result<order::Version, ReadError> {
     let mut source = Source::open(path)?;
     Ok(header(&mut source)?.version)
 }
@@ -225,30 +224,19 @@ impl Blend {
             (false, true) => 20,
         };
         let bytes = &mut bytes[..size];
-        match source.read(bytes) {
-            // Whoever stops before the last block stops before the table of structures too.
-            Err(ReadError::Content(Trouble::Cut)) => return Err(Trouble::Cut.into()),
-            other => other?,
-        }
+        source.read(bytes)?;
         let code = [bytes[0], bytes[1], bytes[2], bytes[3]];
-        let (length, address, structure, count) = if order.large_heads {
-            (&bytes[16..24], &bytes[8..16], &bytes[4..8], &bytes[24..32])
+        let (length, address, structure) = if order.large_heads {
+            (&bytes[16..24], &bytes[8..16], &bytes[4..8])
         } else {
             let end = 8 + order.pointer_bytes();
-            (
-                &bytes[4..8],
-                &bytes[8..end],
-                &bytes[end..end + 4],
-                &bytes[end + 4..end + 8],
-            )
+            (&bytes[4..8], &bytes[8..end], &bytes[end..end + 4])
         };
-        let sized = |bytes: &[u8]| u64::try_from(order.signed(bytes)).map_err(|_| Trouble::Block);
         Ok(Head {
             code,
-            length: sized(length)?,
+            length: u64::try_from(order.signed(length)).map_err(|_| Trouble::Block)?,
             address: order.unsigned(address),
             structure: u32::try_from(order.unsigned(structure)).unwrap_or(u32::MAX),
-            count: sized(count)?,
         })
     }
 
@@ -280,7 +268,6 @@ impl Blend {
             owner,
             address: head.address,
             structure: head.structure,
-            count: head.count,
             start,
             length,
         });

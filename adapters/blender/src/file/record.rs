@@ -117,11 +117,6 @@ impl<'a> Record<'a> {
         Record::of_block(self.blend, self.blend.place(address, owner)?)
     }
 
-    /// Text that a pointer leads to.
-    pub(super) fn text_at(&self, path: &str) -> Option<String> {
-        Some(until_nul(self.follow(path)?.bytes))
-    }
-
     /// The elements of a list, in its order.
     pub(super) fn list(&self, path: &str) -> Vec<Record<'a>> {
         self.chain(self.pointer(&format!("{path}.first")), "next")

@@ -18,7 +18,6 @@ const DEPTH_MAX: u32 = 16;
 #[derive(Debug, Default)]
 pub(super) struct Sdna {
     structs: Vec<Layout>,
-    by_name: BTreeMap<String, usize>,
 }
 
 /// One structure.
@@ -95,7 +94,7 @@ impl Sdna {
         }
         let numbers: BTreeMap<usize, usize> = (0..).zip(&raw).map(|(n, one)| (one.0, n)).collect();
         let mut sdna = Sdna::default();
-        for (number, (kind, fields)) in raw.iter().enumerate() {
+        for (kind, fields) in &raw {
             let name = types.get(*kind).ok_or(Trouble::Dna)?;
             let mut layout = Layout {
                 name: (*name).to_owned(),
@@ -126,15 +125,9 @@ impl Sdna {
             if at > layout.size {
                 return Err(Trouble::Dna);
             }
-            sdna.by_name.entry(layout.name.clone()).or_insert(number);
             sdna.structs.push(layout);
         }
         Ok(sdna)
-    }
-
-    /// A structure's number.
-    pub(super) fn number(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).copied()
     }
 
     /// A structure's name.

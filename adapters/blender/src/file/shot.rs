@@ -310,11 +310,6 @@ impl<'a> Shot<'a> {
                 .any(|layer| layer.is_used && layer.is_denoised())
     }
 
-    /// Whether Cycles runs shaders that are programs.
-    pub(super) fn runs_scripts(&self) -> bool {
-        self.cycles().switch("shading_system").unwrap_or(false)
-    }
-
     pub(super) fn has_strips(&self) -> bool {
         nodes::has_strips(&self.scene)
     }

@@ -112,11 +112,6 @@ impl Source {
         })
     }
 
-    /// How many bytes were read or skipped.
-    pub(super) fn at(&self) -> u64 {
-        self.at
-    }
-
     /// Fills `into`; a file that ends before is cut.
     pub(super) fn read(&mut self, into: &mut [u8]) -> Result<(), ReadError> {
         let mut filled = 0;

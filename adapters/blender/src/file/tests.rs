@@ -1,5 +1,8 @@
 //! Files of all versions are read to what Blender says of them, and damaged ones to an error.
 
+mod foreign;
+mod hostile;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -96,6 +99,7 @@ fn libraries(messages: &[Message]) -> (Vec<PathBuf>, bool) {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "the time is worth seeing")]
 fn samples_are_read_to_what_blender_says_of_them() {
     let Some(place) = samples() else { return };
     let text = fs::read_to_string(place.join("values.json")).expect("values");

@@ -168,7 +168,8 @@ impl Render {
                     return;
                 };
                 let bare = self.way == Way::Bare;
-                if bare && (negative || range.tile.is_some() || !range.layer.is_empty()) {
+                let is_plain = range.tile.is_none() && range.layer.is_empty() && range.reduced == 1;
+                if bare && (negative || !is_plain) {
                     let why = "negative frames, layers and tiles need the adapter's scripts, which fail in this Blender";
                     for given in tasks {
                         out.done(given.segment, given.task.task, Verdict::AdapterFault, why);

@@ -50,6 +50,7 @@ pub fn next(queue: &mut Queue) -> Option<(Range, VecDeque<Given>)> {
         frames: vec![first.task.frame],
         layer: first.task.layer.clone(),
         tile: first.task.tile,
+        reduced: first.task.reduced.max(1),
         extension: extension(&first.task.output),
     };
     let mut tasks = VecDeque::from([first]);
@@ -71,6 +72,7 @@ fn fits(range: &Range, tasks: &VecDeque<Given>, next: &Given) -> bool {
         && next.task.frame >= 0
         && range.layer == next.task.layer
         && range.tile == next.task.tile
+        && range.reduced == next.task.reduced.max(1)
         && range.extension == extension(&next.task.output)
 }
 

@@ -63,10 +63,13 @@ impl Work {
     /// Sends a task.
     pub fn send(&mut self, run: u32, given: Given, out: &mut Effects) {
         let task = &given.task;
-        let document = json!({
+        let mut document = json!({
             "task": task.task, "attempt": task.attempt, "layer": task.layer,
             "frame": task.frame, "tile": task.tile, "output": task.output,
         });
+        if task.reduced > 1 {
+            document["reduced"] = task.reduced.into();
+        }
         out.write(run, format!("{document}\n"));
         self.flights.push_back(Flight {
             given,

@@ -3,7 +3,7 @@
 //!
 //! The tiles are rendered by a session and cut by hand here. Controls: a tile that is off by a pixel is
 //! seen, and where a margin is asked for, tiles without one differ. By default the cases that differ in
-//! kind; `FRAMEWRIGHT_TILES=all` tries each.
+//! kind; `FRAMEWRIGHT_TILES=all` tries each, `FRAMEWRIGHT_TILES=blur` that one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -25,12 +25,13 @@ const ACROSS: [u32; 4] = [0, 64, 137, WIDTH];
 const DOWN: [u32; 3] = [0, 50, HEIGHT];
 
 /// Scenes whose tiles are exact at a margin, and whether they are tried by default.
-const EXACT: [(&str, u32, bool); 22] = [
+const EXACT: [(&str, u32, bool); 23] = [
     ("plain", 0, true),
     ("half", 0, false),
     ("layered", 0, true),
     ("moving", 0, false),
     ("undithered", 0, true),
+    ("undithered_deep", 0, false),
     ("colours", 0, true),
     ("adaptive", 8, true),
     ("blur", 12, true),
@@ -136,14 +137,13 @@ fn channels(path: &Path) -> (usize, usize, Channels) {
         let mut reader = decoder.read_info().expect("a PNG");
         let mut bytes = vec![0; reader.output_buffer_size().expect("its size is known")];
         let about = reader.next_frame(&mut bytes).expect("all of it");
+        let deep = usize::from(about.bit_depth == png::BitDepth::Sixteen) + 1;
+        let values = bytes
+            .chunks_exact(deep)
+            .map(|one| u32::from(one[0]) << 8 | u32::from(one[deep - 1]));
+        let values: Vec<u32> = values.collect();
         let count = about.color_type.samples();
-        let of = |at: usize| {
-            bytes
-                .iter()
-                .skip(at)
-                .step_by(count)
-                .map(|&one| u32::from(one))
-        };
+        let of = |at: usize| values.iter().skip(at).step_by(count).copied();
         let all = (0..count)
             .map(|at| (at.to_string(), of(at).collect()))
             .collect();
@@ -250,13 +250,14 @@ fn stitched(parts: &[Part], files: &[PathBuf], shift: usize) -> Channels {
 /// How many different colours a picture has.
 fn colours(all: &Channels) -> usize {
     let mut seen = BTreeSet::new();
+    let is_colour = |name: &str| !name.contains('.') || name.contains(".Combined.");
+    let visible: Vec<_> = all
+        .iter()
+        .filter(|one| is_colour(one.0))
+        .map(|one| one.1)
+        .collect();
     for at in 0..(WIDTH * HEIGHT) as usize {
-        seen.insert(
-            all.values()
-                .take(4)
-                .map(|values| values[at])
-                .collect::<Vec<_>>(),
-        );
+        seen.insert(visible.iter().map(|values| values[at]).collect::<Vec<_>>());
     }
     seen.len()
 }
@@ -270,14 +271,23 @@ fn unlike(a: &Channels, b: &Channels) -> usize {
 #[test]
 fn tiles_are_the_picture_where_the_scene_is_said_to_allow_it() {
     let Some(folder) = scenes() else { return };
-    let all = std::env::var("FRAMEWRIGHT_TILES").as_deref() == Ok("all");
-    let cases: Vec<_> = EXACT.into_iter().filter(|one| all || one.2).collect();
+    let wanted = std::env::var("FRAMEWRIGHT_TILES").unwrap_or_default();
+    let is_wanted = |one: &(&str, u32, bool)| match wanted.as_str() {
+        "" => one.2,
+        "all" => true,
+        name => one.0 == name,
+    };
+    let cases: Vec<_> = EXACT.into_iter().filter(is_wanted).collect();
     let names: Vec<&str> = cases.iter().map(|one| one.0).collect();
     let references = references(&names, folder);
     let mut wrong = Vec::new();
     for (name, margin, _) in cases {
         let scene = folder.join(format!("{name}.blend"));
-        let extension = if name == "undithered" { "png" } else { "exr" };
+        let extension = if name.starts_with("undithered") {
+            "png"
+        } else {
+            "exr"
+        };
         let found = inspected(&scene, nothing(), extension).tiles;
         assert_eq!(
             (found.exact, found.margin),
@@ -300,6 +310,7 @@ fn tiles_are_the_picture_where_the_scene_is_said_to_allow_it() {
         }
         assert!(unlike(&stitched(&cut, &files, 1), &whole) > 1000, "{name}");
         if margin > 0 {
+            // Or nothing would be shown by it.
             let bare = parts(0);
             let (_bench, files) = render(&scene, extension, &bare);
             assert!(
@@ -342,4 +353,105 @@ fn the_file_and_blender_decide_alike_whether_a_scene_can_be_tiled() {
     let path = folder.join("file_output.blend");
     told.extend(difference(&path, &json!({"file_outputs": "keep"}), "exr"));
     assert!(told.is_empty(), "{}", told.join("\n"));
+}
+
+#[test]
+fn a_reduced_picture_is_smaller_and_leaves_no_trace() {
+    let Some(folder) = scenes() else { return };
+    let whole = references(&["plain"], folder);
+    let (_, _, whole) = channels(&whole["plain"]);
+    for sticky in [true, false] {
+        let scene = folder.join("plain.blend");
+        let set = json!({"sticky": sticky});
+        let mut bench = Bench::open(Activity::Render, "blender", &scene, set, "exr");
+        let task = |number: u32, reduced: u32, tile: Option<Tile>| Task {
+            reduced,
+            tile,
+            ..Task::frame(number, 1, &bench.output(number, "exr"))
+        };
+        let part = Tile {
+            x: 11,
+            y: 3,
+            width: 18,
+            height: 16,
+        };
+        let tasks = vec![
+            task(1, 3, None),
+            task(2, 0, None),
+            task(3, 3, Some(part)),
+            task(4, 1, None),
+            task(5, 16, None),
+        ];
+        bench.give(1, tasks);
+        let ended = bench.settle();
+        ended.all(Verdict::Succeeded, "");
+        let found: Vec<_> = ended.wrote.values().map(|path| channels(path)).collect();
+        let sizes: Vec<_> = found.iter().map(|one| (one.0, one.1)).collect();
+        assert_eq!(sizes, [(67, 38), (200, 112), (18, 16), (200, 112), (13, 7)]);
+        assert_eq!(unlike(&found[1].2, &whole), 0);
+        assert_eq!(unlike(&found[3].2, &whole), 0);
+        // The tile is a part of the smaller picture.
+        let (small, cut) = (&found[0].2, &found[2].2);
+        for (name, values) in cut {
+            for y in 0..16 {
+                let from = (y + 3) * 67 + 11;
+                assert_eq!(values[y * 18..(y + 1) * 18], small[name][from..from + 18]);
+            }
+        }
+    }
+}
+
+#[test]
+fn layers_side_by_side_are_the_file_that_blender_writes_of_them_all() {
+    let Some(folder) = scenes() else { return };
+    let whole = references(&["three"], folder);
+    let (_, _, whole) = channels(&whole["three"]);
+    assert!(colours(&whole) > 1000);
+    for (name, sticky) in [("three", true), ("three", false), ("three_single", true)] {
+        let scene = folder.join(format!("{name}.blend"));
+        let found = inspected(&scene, nothing(), "exr");
+        assert_eq!(
+            found.layer_split.exact,
+            name == "three",
+            "{:?}",
+            found.layer_split
+        );
+        let used = found.layers.iter().filter(|layer| layer.used);
+        let used: Vec<String> = used.map(|layer| layer.name.clone()).collect();
+        assert_eq!(used, ["beauty", "chars.far 2", "fx"]);
+        let set = json!({"sticky": sticky});
+        let mut bench = Bench::open(Activity::Render, "blender", &scene, set, "exr");
+        let tasks = (1..).zip(&used).map(|(number, layer)| Task {
+            layer: layer.clone(),
+            ..Task::frame(number, 1, &bench.output(number, "exr"))
+        });
+        let mut tasks: Vec<Task> = tasks.collect();
+        // What a layer left would be in a frame of the scene as it is.
+        tasks.push(Task::frame(4, 1, &bench.output(4, "exr")));
+        bench.give(1, tasks);
+        let ended = bench.settle();
+        ended.all(Verdict::Succeeded, "");
+        let mut merged = Channels::new();
+        for number in 1..=3 {
+            let (_, _, all) = channels(&ended.wrote[&number]);
+            let layer = &used[number as usize - 1];
+            for (name, values) in all {
+                assert!(
+                    name.starts_with(&format!("{layer}.")),
+                    "{name} in the file of {layer}"
+                );
+                assert_eq!(merged.insert(name, values), None);
+            }
+        }
+        assert_eq!(unlike(&merged, &whole), 0, "{name}");
+        let (first, second) = ("beauty.Combined.R", "fx.Combined.R");
+        assert!(merged[first] != merged[second], "layers can be told apart");
+        let (_, _, plain) = channels(&ended.wrote[&4]);
+        if name == "three" {
+            assert_eq!(unlike(&plain, &whole), 0);
+        } else {
+            assert_eq!(plain.keys().collect::<Vec<_>>(), ["A", "B", "G", "R"]);
+            assert!(plain["R"] == whole[first]);
+        }
+    }
 }

@@ -49,6 +49,7 @@ pub(crate) struct StitchArgs {
     #[arg(
         long,
         value_name = "DIFFERENCE",
+        allow_negative_numbers = true,
         default_value_t = 0.0,
         help_heading = "Picture"
     )]

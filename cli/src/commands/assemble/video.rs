@@ -155,7 +155,7 @@ impl From<FilmError> for Presentable {
             },
             FilmError::Failed { .. } => Self {
                 exit: Exit::Failed,
-                ..problem.hint("nothing was written; is there room, and is this ffmpeg whole?")
+                ..problem
             },
             FilmError::Write(error) => error.into(),
             FilmError::Nothing

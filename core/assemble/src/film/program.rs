@@ -8,9 +8,11 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::Thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::FilmError;
 
@@ -75,22 +77,10 @@ impl Ffmpeg {
         let Some(mut stdin) = self.stdin.take() else {
             return Err(Stop::Closed);
         };
-        let over = AtomicBool::new(false);
-        let child = &self.child;
-        std::thread::scope(|threads| {
-            let watch = threads.spawn(|| {
-                while !over.load(Ordering::Acquire) {
-                    if cancel.load(Ordering::Acquire) {
-                        kill(child);
-                        return;
-                    }
-                    std::thread::park_timeout(LOOK);
-                }
-            });
+        watched(&self.child, cancel, || {
             let fed = feed(&mut stdin);
+            // The end of its pictures.
             drop(stdin);
-            over.store(true, Ordering::Release);
-            watch.thread().unpark();
             fed
         })
     }
@@ -126,16 +116,13 @@ impl Ffmpeg {
 
     /// Encoders have frames in hand when they have heard the last one, so this can take a while.
     fn wait(&mut self, cancel: &AtomicBool) -> std::io::Result<ExitStatus> {
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            if cancel.load(Ordering::Acquire) {
-                kill(&self.child);
-                return self.child.wait();
-            }
-            std::thread::sleep(LOOK / 5);
-        }
+        let pid = Pid::from_child(&self.child);
+        // It stays a zombie, so that its number is its own as long as somebody may end it.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        watched(&self.child, cancel, || {
+            retry_on_intr(|| waitid(WaitId::Pid(pid), options))
+        })?;
+        self.child.wait()
     }
 
     fn lines(&self) -> VecDeque<String> {
@@ -153,12 +140,44 @@ impl Drop for Ffmpeg {
     }
 }
 
+/// Does something while another thread ends the child as soon as the film is not wanted any more.
+fn watched<T>(child: &Child, cancel: &AtomicBool, work: impl FnOnce() -> T) -> T {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        let watch = threads.spawn(|| {
+            while !over.load(Ordering::Acquire) {
+                if cancel.load(Ordering::Acquire) {
+                    kill(child);
+                    return;
+                }
+                std::thread::park_timeout(LOOK);
+            }
+        });
+        let _over = Over {
+            flag: &over,
+            watch: watch.thread(),
+        };
+        work()
+    })
+}
+
+/// Sends the watching thread home, also where the work panics.
+struct Over<'a> {
+    flag: &'a AtomicBool,
+    watch: &'a Thread,
+}
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.flag.store(true, Ordering::Release);
+        self.watch.unpark();
+    }
+}
+
 /// Ends it and what it started, which is a group of its own. It must not have been waited for.
 fn kill(child: &Child) {
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // Fails where it ended by itself.
-        let _ = kill_process_group(group, Signal::KILL);
-    }
+    // Fails where all of it ended by itself.
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
 }
 
 fn ended(status: ExitStatus) -> String {

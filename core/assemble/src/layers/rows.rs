@@ -25,13 +25,16 @@ struct Band {
     blocks: Vec<(u32, u32, Vec<u8>)>,
 }
 
+/// Takes the next block of the result: its row, its bytes.
+pub(super) type Write<'a> = dyn FnMut(u32, &[u8]) -> Result<(), MergeError> + 'a;
+
 /// Hands on the blocks of the result in their order.
 pub(super) fn merge(
     inputs: &[Input],
     arranged: &Arranged,
     method: Method,
     blocks: &Blocks,
-    write: &mut dyn FnMut(u32, &[u8]) -> Result<(), MergeError>,
+    write: &mut Write<'_>,
 ) -> Result<(), MergeError> {
     let codec = Codec::new(&arranged.channels(), LEVEL);
     let block_bytes = codec.raw_bytes(blocks.width, blocks.block_height);

@@ -150,6 +150,9 @@ impl Codec {
             Method::None => Err("a block has another size than its samples".into()),
             Method::Zip | Method::Zips => unzip(&packed, raw_bytes),
             other => {
+                if matches!(other, Method::Dwaa | Method::Dwab) {
+                    self.check_dwa(width, height, &packed)?;
+                }
                 let header = self.header(other, width, height);
                 let section = section(width, height);
                 let restored = catch_unwind(AssertUnwindSafe(|| {
@@ -188,6 +191,24 @@ impl Codec {
             }
         }
         Ok(())
+    }
+
+    /// Blocks of DWA begin with the sizes of their sections, which crate `exr` believes: it would ask
+    /// for any amount of memory. None of them is larger than what the block's samples make.
+    fn check_dwa(&self, width: u32, height: u32, packed: &[u8]) -> Result<(), String> {
+        // Version, sizes of four sections packed and of two raw, counts of two, and a method.
+        const COUNTERS: usize = 11;
+        let (counters, _) = packed.as_chunks::<8>();
+        let counters = counters.get(..COUNTERS).unwrap_or_default();
+        // Blocks of 8 by 8 are filled up; a coefficient takes two bytes.
+        let filled = width.next_multiple_of(8) as usize * height.next_multiple_of(8) as usize;
+        let most = 4 * filled * self.channels.len() + 2 * self.raw_bytes(width, height) + 1024;
+        let is_sound = counters
+            .iter()
+            .all(|counter| u64::from_le_bytes(*counter) <= most as u64);
+        (is_sound && !counters.is_empty())
+            .then_some(())
+            .ok_or_else(|| "a block claims more than it can hold".into())
     }
 
     fn header(&self, method: Method, width: u32, height: u32) -> Header {

@@ -95,17 +95,17 @@ fn thrice(place: usize) -> Picked {
 /// What can be asked for.
 fn known(names: &[String]) -> String {
     let mut layers: Vec<&str> = Vec::new();
-    for name in names {
-        let layer = name
-            .rsplit_once('.')
-            .map_or(name.as_str(), |(layer, _)| layer);
+    for (layer, _) in names.iter().filter_map(|name| name.rsplit_once('.')) {
         if !layers.contains(&layer) {
             layers.push(layer);
         }
     }
     let more = layers.len() > KNOWN_MAX;
     layers.truncate(KNOWN_MAX);
-    layers.join(", ") + if more { ", …" } else { "" }
+    match layers[..] {
+        [] => "none".to_owned(),
+        _ => layers.join(", ") + if more { ", …" } else { "" },
+    }
 }
 
 #[cfg(test)]

@@ -8,46 +8,36 @@
 //!
 //! Refuses: knowing pixels ([`framewright_assemble`]), and placing tasks, which is the kernel's.
 
+mod closing;
+mod frames;
 mod pictures;
 mod reel_work;
 pub mod reels;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use framewright_assemble::sequence::frame_set;
-use framewright_assemble::stitch::Canvas;
-use framewright_kernel::event::{Event as FarmEvent, Outcome};
+use framewright_kernel::event::Event as FarmEvent;
 use framewright_kernel::ids::TaskId;
-use framewright_plugin_api::data::TileAbility;
-use jiff::Timestamp;
 
+pub(super) use self::frames::remove_all_pieces;
+use self::frames::{VERDICT_PIECE, remove_pieces};
 use self::pictures::{PictureId, Pictures};
-use self::reel_work::ReelOrder;
 use self::reels::Reel;
-use self::work::{Ending, Layer, Made, Order, Piece};
-use super::RunError;
+use self::work::Ending;
 use super::controller::Controller;
 use super::job::Job;
-use super::pieces::{merges_layers, pieces_folder};
-use crate::event::{CommittedFile, Event, PictureName, ReelKind, Seam, Stamped};
-use crate::store::journal::{Commit, Token};
-use crate::store::{
-    JobState, PicturePhase, ReelPhase, TaskPhase, VERDICT_ASSEMBLY, VERDICT_COMMIT,
-};
+use super::pieces::merges_layers;
+use crate::event::{CommittedFile, Event, Stamped};
+use crate::store::journal::Token;
+use crate::store::{JobState, PicturePhase, ReelPhase, TaskPhase, VERDICT_COMMIT};
 
 /// Cores from which on two pictures are put together at once: one uses several, where it has more
 /// to do than to copy.
 const CORES_FOR_TWO: usize = 8;
-/// Seams of one picture that are told.
-const SEAMS_TOLD_MAX: usize = 20;
-/// Verdict of an `AssemblyFailed` for which a piece is to blame.
-const VERDICT_PIECE: &str = "piece";
-/// And where tiles differ.
-const VERDICT_SEAM: &str = "seam";
 
 /// What threads that put things together have to say.
 #[derive(Debug)]
@@ -335,302 +325,6 @@ impl Controller<'_> {
     }
 }
 
-// ---- pictures ---------------------------------------------------------------------------------
-
-impl Controller<'_> {
-    fn picture_name(&self, id: PictureId) -> PictureName {
-        self.assembly.pictures.get(id).name.clone()
-    }
-
-    fn order_folder(&mut self) -> PathBuf {
-        self.assembly.orders += 1;
-        let name = format!("assembly-{}", self.assembly.orders);
-        self.job.scratch.join(name)
-    }
-
-    /// What is to be done for a picture; none where a piece of it is not there.
-    fn order(&mut self, id: PictureId) -> Option<Order> {
-        let folder = self.order_folder();
-        let picture = self.assembly.pictures.get(id);
-        let prepared = &self.job.prepared;
-        let names: Vec<&str> = self.job.tasks().layers().collect();
-        let mut parts = Vec::new();
-        for part in &picture.parts {
-            let mut pieces = Vec::new();
-            for task in part.tasks() {
-                let name = self.job.task_name(task);
-                let file = done_file(&self.state, &name)?.clone();
-                let tile = self.job.tasks().facts(task).tile.copied();
-                pieces.push(Piece {
-                    task,
-                    name,
-                    file,
-                    tile,
-                });
-            }
-            parts.push(Layer {
-                name: names[part.layer].to_owned(),
-                pieces,
-            });
-        }
-        let scene = &prepared.inspection.scene;
-        let path = self.job.picture_path(&picture.name);
-        Some(Order {
-            id,
-            frame: picture.name.frame,
-            width: scene.width,
-            height: scene.height,
-            canvas: match prepared.inspection.description.can.tiles {
-                TileAbility::FullCanvas => Canvas::Full,
-                TileAbility::Crop | TileAbility::None => Canvas::Crop,
-            },
-            margin: scene.tiles.margin,
-            parts,
-            folder,
-            file_name: file_name(&path),
-            cancelled: Arc::clone(&self.assembly.cancelled),
-        })
-    }
-
-    fn begin_picture(&mut self, order: Order) {
-        let picture = self.assembly.pictures.get(order.id);
-        let event = Event::Assembling {
-            picture: picture.name.clone(),
-            pieces: picture.pieces(),
-        };
-        self.emit(event);
-        self.tell(&FarmEvent::AssemblyBegun);
-        let id = order.id;
-        self.begin_thread(
-            move || work::put_together(&order),
-            move |ending| FromAssembly::Picture(id, ending),
-        );
-    }
-
-    /// Does something that takes a while beside the loop.
-    fn begin_thread(
-        &mut self,
-        work: impl FnOnce() -> Ending + Send + 'static,
-        answer: impl FnOnce(Ending) -> FromAssembly + Send + 'static,
-    ) {
-        self.assembly.running += 1;
-        let door = self.doors.assembly.clone();
-        let body = move || {
-            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-            let ending = done.unwrap_or_else(|_| Ending::Failed {
-                why: "a fault of framewright: putting it together ended by a panic".to_owned(),
-            });
-            // The controller may have ended meanwhile.
-            let _ = door.send(answer(ending));
-        };
-        // A thread and none of tokio's: those are waited for when the program ends.
-        let spawned = std::thread::Builder::new()
-            .name("assembly".to_owned())
-            .spawn(body);
-        if let Err(error) = spawned {
-            let why = format!("cannot start a thread that puts pictures together: {error}");
-            self.give_up_job(RunError::Journal { why });
-        }
-    }
-
-    fn on_picture(&mut self, id: PictureId, ending: Ending) {
-        match ending {
-            Ending::Made(made) => return self.on_made_picture(id, made),
-            Ending::Blamed {
-                tasks,
-                verdict,
-                why,
-            } => self.on_blamed(id, tasks, verdict, why),
-            Ending::Cancelled => self.assembly.pictures.put_off(id),
-            Ending::DiskFull => {
-                self.assembly.pictures.put_off(id);
-                self.on_disk_full();
-            }
-            Ending::Failed { why } => {
-                self.assembly.pictures.failed(id);
-                self.emit(Event::AssemblyFailed {
-                    picture: self.picture_name(id),
-                    task: None,
-                    verdict: VERDICT_ASSEMBLY.to_owned(),
-                    why,
-                    again: false,
-                });
-            }
-        }
-        self.tell(&FarmEvent::AssemblyOver);
-    }
-
-    fn on_blamed(&mut self, id: PictureId, tasks: Vec<TaskId>, verdict: &'static str, why: String) {
-        let first = tasks.first().map(|task| self.job.task_name(*task));
-        let tasks: BTreeSet<TaskId> = tasks.into_iter().collect();
-        if self.assembly.is_stopped() {
-            // A resume finds the same.
-            return self.assembly.pictures.put_off(id);
-        }
-        let again = self.assembly.pictures.ask_again(id, &tasks);
-        if !again {
-            self.assembly.pictures.failed(id);
-        }
-        self.emit(Event::AssemblyFailed {
-            picture: self.picture_name(id),
-            task: first,
-            verdict: VERDICT_PIECE.to_owned(),
-            why: why.clone(),
-            again,
-        });
-        if again {
-            for task in tasks {
-                self.render_again(task, verdict, why.clone());
-            }
-        }
-    }
-
-    fn on_made_picture(&mut self, id: PictureId, made: Made) {
-        let has_seams = !made.seams.is_empty();
-        let is_put_off = has_seams && self.assembly.is_stopped();
-        if is_put_off {
-            self.assembly.pictures.put_off(id);
-        }
-        if is_put_off || (has_seams && self.seams_again(id, &made.seams)) {
-            self.tell(&FarmEvent::AssemblyOver);
-            return remove_order(folder_of(&made.from));
-        }
-        let picture = self.assembly.pictures.get(id);
-        let path = self.job.picture_path(&picture.name);
-        let event = Event::Assembled {
-            picture: picture.name.clone(),
-            pieces: picture.pieces(),
-            seconds: made.seconds,
-            file: made.file(&path),
-            seams: made
-                .seams
-                .iter()
-                .take(SEAMS_TOLD_MAX)
-                .map(|(seam, _)| seam.clone())
-                .collect(),
-        };
-        let what = Recorded::Picture { id, has_seams };
-        self.record(what, event, made.file(&path));
-    }
-
-    /// Has the tiles of seams rendered once more, as far as they were not yet. Whether any is.
-    fn seams_again(&mut self, id: PictureId, seams: &[(Seam, [TaskId; 2])]) -> bool {
-        let was_asked = |task: &TaskId| self.assembly.pictures.was_asked_again(*task);
-        let fresh = seams
-            .iter()
-            .filter(|(_, tasks)| !tasks.iter().all(was_asked));
-        let mut why: BTreeMap<TaskId, String> = BTreeMap::new();
-        for (seam, tasks) in fresh {
-            for task in tasks {
-                why.entry(*task).or_insert_with(|| seam.to_string());
-            }
-        }
-        let again = !why.is_empty() && {
-            let tasks = why.keys().copied().collect();
-            self.assembly.pictures.ask_again(id, &tasks)
-        };
-        let picture = self.picture_name(id);
-        for (seam, _) in seams.iter().take(SEAMS_TOLD_MAX) {
-            self.emit(Event::Seam {
-                picture: picture.clone(),
-                seam: seam.clone(),
-                again,
-            });
-        }
-        if again {
-            let (first, _) = &seams[0];
-            self.emit(Event::AssemblyFailed {
-                picture,
-                task: Some(first.tiles[0].clone()),
-                verdict: VERDICT_SEAM.to_owned(),
-                why: first.to_string(),
-                again,
-            });
-            for (task, why) in why {
-                self.render_again(task, VERDICT_ASSEMBLY, why);
-            }
-        }
-        again
-    }
-
-    /// Takes a commit back, so that its task is rendered once more.
-    fn render_again(&mut self, task: TaskId, verdict: &str, why: String) {
-        let name = self.job.task_name(task);
-        let Some(TaskPhase::Done {
-            segment,
-            attempt,
-            host,
-            ..
-        }) = self.state.tasks().get(&name).map(|task| &task.phase)
-        else {
-            debug_assert!(false, "{name} is a piece that is there");
-            return;
-        };
-        let event = Event::TaskFailed {
-            segment: *segment,
-            attempt: *attempt,
-            host: host.clone(),
-            slot: 0,
-            task: name,
-            verdict: verdict.to_owned(),
-            why,
-        };
-        self.emit(event);
-        self.not_finished();
-        self.tell(&FarmEvent::Reopened { task });
-    }
-
-    /// Records what was made, and has it renamed into place then.
-    fn record(&mut self, what: Recorded, event: Event, file: CommittedFile) {
-        let stamped = Stamped {
-            time: Timestamp::now(),
-            event,
-        };
-        let token = self.numbers.commit();
-        let folder = folder_of(Path::new(&file.from));
-        let replace = self.job.replace(Path::new(&file.path));
-        let commit = Commit {
-            token,
-            file,
-            replace,
-        };
-        match self.journal.append_commit(stamped.clone(), commit) {
-            Ok(_) => {
-                let recording = Recording {
-                    what,
-                    stamped,
-                    folder,
-                };
-                self.assembly.recording.insert(token, recording);
-            }
-            Err(error) => self.give_up_job(RunError::Journal {
-                why: error.to_string(),
-            }),
-        }
-    }
-
-    /// Pieces that nobody needs once their picture has its name.
-    fn pieces_to_remove(&self, id: PictureId) -> Vec<PathBuf> {
-        let parts = self.assembly.pictures.get(id).parts.iter();
-        let unneeded = parts.filter(|part| !self.assembly.needed[part.layer]);
-        unneeded
-            .flat_map(|part| part.tasks())
-            .map(|task| self.job.final_path(task))
-            .collect()
-    }
-}
-
-impl Made {
-    fn file(&self, path: &Path) -> CommittedFile {
-        CommittedFile {
-            path: path.display().to_string(),
-            from: self.from.display().to_string(),
-            bytes: self.bytes,
-            hash: self.hash.clone(),
-        }
-    }
-}
-
 fn file_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
@@ -643,121 +337,4 @@ fn folder_of(path: &Path) -> PathBuf {
 /// What cannot be removed is litter below the scratch folder, which goes at the end.
 fn remove_order(folder: PathBuf) {
     tokio::task::spawn_blocking(move || drop(std::fs::remove_dir_all(folder)));
-}
-
-/// Removes pieces, and their folders where nothing else is in them.
-fn remove_pieces(pieces: &[PathBuf]) {
-    let mut folders = BTreeSet::new();
-    for piece in pieces {
-        let _ = std::fs::remove_file(piece);
-        folders.extend(piece.parent());
-    }
-    for folder in folders {
-        let _ = std::fs::remove_dir(folder);
-    }
-}
-
-/// Removes everything that a job kept of pieces.
-pub(super) fn remove_all_pieces(job: &Job) {
-    if let Some(output) = &job.prepared.output {
-        let _ = std::fs::remove_dir_all(pieces_folder(output, job.folder.id()));
-    }
-}
-
-// ---- reels ------------------------------------------------------------------------------------
-
-impl Controller<'_> {
-    /// When nothing more will come, films and sheets are made of what there is, one after the other,
-    /// or not at all where a frame is missing.
-    pub(super) fn begin_reels(&mut self) {
-        let is_over = matches!(self.finished(), Some(Outcome::Done | Outcome::Failed));
-        let reels = &self.assembly.reels;
-        let is_busy = reels.iter().any(|(_, at)| *at == ReelState::UnderWay)
-            || !self.assembly.pictures.is_idle()
-            || !self.commits.is_empty()
-            || !self.fetches.is_empty();
-        if !is_over || is_busy || self.assembly.is_stopped() {
-            return;
-        }
-        let Some(index) = reels.iter().position(|(_, at)| *at == ReelState::Waiting) else {
-            return;
-        };
-        let holes = self.frames_without_picture();
-        if !holes.is_empty() {
-            let have = if holes.len() == 1 { "frame" } else { "frames" };
-            let has = if holes.len() == 1 { "has" } else { "have" };
-            let why = format!(
-                "{have} {} {has} no picture that is right",
-                frame_set(&holes)
-            );
-            for index in index..self.assembly.reels.len() {
-                if self.assembly.reels[index].1 == ReelState::Waiting {
-                    self.reel_failed(index, VERDICT_ASSEMBLY, why.clone());
-                }
-            }
-            return;
-        }
-        let folder = self.order_folder();
-        let reel = &self.assembly.reels[index].0;
-        let order = ReelOrder::new(self.job, reel, folder, &self.assembly.cancelled);
-        *self.assembly.reel_mut(index) = ReelState::UnderWay;
-        self.emit(Event::ReelBegun {
-            kind: order.kind(),
-            frames: order.frames(),
-        });
-        self.begin_thread(
-            move || order.make(),
-            move |ending| FromAssembly::Reel(index, ending),
-        );
-    }
-
-    /// Frames of which something is missing, rising.
-    fn frames_without_picture(&self) -> Vec<i32> {
-        let mut holes = BTreeSet::new();
-        for task in self.job.tasks().ids() {
-            if done_file(&self.state, &self.job.task_name(task)).is_none() {
-                holes.insert(self.job.tasks().facts(task).frame);
-            }
-        }
-        holes.extend(self.assembly.pictures.frames_not_done());
-        holes.into_iter().collect()
-    }
-
-    fn on_reel(&mut self, index: usize, ending: Ending) {
-        match ending {
-            Ending::Made(made) => {
-                let reel = &self.assembly.reels[index].0;
-                let (kind, path) = (reel.kind, reel.path.clone());
-                let frames = self.job.tasks().frames().len();
-                let event = Event::Reel {
-                    kind,
-                    frames: u32::try_from(frames).unwrap_or(u32::MAX),
-                    fps: (kind == ReelKind::Film).then(|| reel_work::rate(self.job).as_f64()),
-                    seconds: made.seconds,
-                    file: made.file(&path),
-                };
-                self.record(Recorded::Reel(index), event, made.file(&path));
-            }
-            Ending::Cancelled => *self.assembly.reel_mut(index) = ReelState::Waiting,
-            Ending::DiskFull => {
-                *self.assembly.reel_mut(index) = ReelState::Waiting;
-                self.on_disk_full();
-            }
-            Ending::Failed { why } | Ending::Blamed { why, .. } => {
-                self.reel_failed(index, VERDICT_ASSEMBLY, why);
-            }
-        }
-    }
-
-    fn reel_failed(&mut self, index: usize, verdict: &str, why: String) {
-        let (reel, at) = &mut self.assembly.reels[index];
-        *at = ReelState::Failed;
-        let event = Event::ReelFailed {
-            kind: reel.kind,
-            path: reel.path.display().to_string(),
-            verdict: verdict.to_owned(),
-            why,
-        };
-        self.emit(event);
-    }
 }

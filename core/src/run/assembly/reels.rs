@@ -110,7 +110,11 @@ impl ReelError {
             Self::Twice(_) => Some("choose two names".to_owned()),
             Self::TooMany { .. } => Some("choose fewer frames, or leave it out".to_owned()),
             Self::ViewOfNothing => Some("add --video or --contact-sheet".to_owned()),
-            Self::Ending { .. } | Self::View(_) => None,
+            Self::Ending { kind, .. } => Some(match kind {
+                ReelKind::Film => "name it like film.mp4".to_owned(),
+                ReelKind::ContactSheet => "name it like sheet.png".to_owned(),
+            }),
+            Self::View(_) => Some("leave it out: EXRs go through srgb then".to_owned()),
         }
     }
 
