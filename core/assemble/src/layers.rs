@@ -18,6 +18,7 @@ mod rows;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::openexr::{Attribute, ChunkWriter, Flaw, NewPart};
 use crate::whole::{Output, Unfinished, WriteError};
@@ -118,6 +119,9 @@ pub enum MergeError {
     /// It cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// It was cancelled.
+    #[error("the merge was cancelled")]
+    Cancelled,
 }
 
 impl MergeError {
@@ -141,7 +145,7 @@ impl MergeError {
             }
             Self::Read { .. } => Some("check the path and its permissions".to_owned()),
             Self::NameTooLong(_) => Some("give the layer a shorter name".to_owned()),
-            Self::Write(_) => None,
+            Self::Write(_) | Self::Cancelled => None,
         }
     }
 
@@ -164,18 +168,28 @@ pub fn merge(
     output: &Output,
     options: &MergeOptions,
 ) -> Result<Merged, MergeError> {
+    merge_unless(layers, output, options, &AtomicBool::new(false))
+}
+
+/// The same; setting `cancel` from another thread ends it after the blocks at hand.
+pub fn merge_unless(
+    layers: &[LayerFile],
+    output: &Output,
+    options: &MergeOptions,
+    cancel: &AtomicBool,
+) -> Result<Merged, MergeError> {
     check_names(layers)?;
     let inputs = open_all(layers, options.parts)?;
     let unfinished = Unfinished::begin(output)?;
     let failed = |error| MergeError::Write(unfinished.failed(error));
     let (channels, left_out) = if options.parts {
         (
-            parts::copy(&inputs, unfinished.file(), &failed)?,
+            parts::copy(&inputs, unfinished.file(), &failed, cancel)?,
             Vec::new(),
         )
     } else {
         let arranged = arrange(&inputs, layers.len() > 1)?;
-        write_one_part(&inputs, &arranged, unfinished.file(), &failed)?;
+        write_one_part(&inputs, &arranged, unfinished.file(), &failed, cancel)?;
         (arranged.described(), arranged.left_out)
     };
     let (width, height) = inputs[0].part.size();
@@ -186,6 +200,13 @@ pub fn merge(
         left_out,
         bytes: unfinished.finish()?,
     })
+}
+
+fn check(cancel: &AtomicBool) -> Result<(), MergeError> {
+    if cancel.load(Ordering::Acquire) {
+        return Err(MergeError::Cancelled);
+    }
+    Ok(())
 }
 
 fn check_names(layers: &[LayerFile]) -> Result<(), MergeError> {
@@ -209,6 +230,7 @@ fn write_one_part(
     arranged: &Arranged,
     file: &std::fs::File,
     failed: &dyn Fn(io::Error) -> MergeError,
+    cancel: &AtomicBool,
 ) -> Result<(), MergeError> {
     let first = &inputs[0].part;
     let method = first.method.lossless();
@@ -235,6 +257,7 @@ fn write_one_part(
     };
     let mut writer = ChunkWriter::begin(file, vec![part], false).map_err(failed)?;
     rows::merge(inputs, arranged, method, &blocks, &mut |row, packed| {
+        check(cancel)?;
         writer.write(0, (0, row), packed).map_err(failed)
     })?;
     writer.finish().map_err(failed)

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use exr::meta::BlockDescription;
 use exr::prelude::*;
 use framewright_assemble::Output;
-use framewright_assemble::layers::{LayerFile, MergeError, MergeOptions, Merged, merge};
+use framewright_assemble::layers::{
+    LayerFile, MergeError, MergeOptions, Merged, merge, merge_unless,
+};
 use support::channels;
 
 const WIDTH: usize = 173;
@@ -225,4 +227,27 @@ fn long_names_are_announced() {
     let meta = MetaData::read_from_file(&out, true).expect("an EXR");
     assert!(meta.requirements.has_long_names);
     assert!(channels(&out).contains_key(&format!("{layer}.Z")));
+}
+
+#[test]
+fn a_merge_that_is_cancelled_leaves_nothing() {
+    use std::sync::atomic::AtomicBool;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.exr");
+    let zip = Kind::of(Compression::ZIP16, Blocks::ScanLines, LineOrder::Increasing);
+    write(&path, 0, &zip);
+    for parts in [false, true] {
+        let layer = LayerFile {
+            layer: "a".to_owned(),
+            path: path.clone(),
+        };
+        let out = Output::new(folder.path().join("out.exr"));
+        let options = MergeOptions { parts };
+        let refused = merge_unless(&[layer], &out, &options, &AtomicBool::new(true));
+        assert!(matches!(refused, Err(MergeError::Cancelled)));
+        let left = std::fs::read_dir(folder.path())
+            .expect("the folder")
+            .count();
+        assert_eq!(left, 1);
+    }
 }

@@ -1,7 +1,7 @@
 //! `assemble layers`: the layers of a frame become one EXR.
 
 use framewright_assemble::Output;
-use framewright_assemble::layers::{MergeError, MergeOptions, Merged, merge};
+use framewright_assemble::layers::{MergeError, MergeOptions, Merged, merge_unless};
 use serde::Serialize;
 
 use crate::args::assemble::LayersArgs;
@@ -11,6 +11,7 @@ use crate::display::words;
 use crate::exit::Exit;
 use crate::printable::printable;
 use crate::problem::{Presentable, with_causes};
+use crate::signals;
 
 /// `assemble layers --format json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,13 +35,22 @@ pub(crate) fn run(args: &LayersArgs, common: &Common, format: Format) -> Result<
         overwrite: args.overwrite,
     };
     let options = MergeOptions { parts: args.parts };
+    let (stop, terminated) = signals::flag()?;
+    let made = merge_unless(&files, &output, &options, &stop);
     let Merged {
         width,
         height,
         channels,
         left_out,
         bytes,
-    } = merge(&files, &output, &options)?;
+    } = made.map_err(|error| match error {
+        MergeError::Cancelled => Presentable {
+            message: error.to_string(),
+            hint: Some("nothing was written".to_owned()),
+            exit: terminated.exit(),
+        },
+        error => error.into(),
+    })?;
     let report = LayersReport {
         output: args.output.to_string_lossy().into_owned(),
         width,

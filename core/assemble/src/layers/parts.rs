@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::sync::atomic::AtomicBool;
 
 use super::MergeError;
 use super::input::Input;
@@ -13,6 +14,7 @@ pub(super) fn copy(
     inputs: &[Input],
     file: &File,
     failed: &dyn Fn(io::Error) -> MergeError,
+    cancel: &AtomicBool,
 ) -> Result<Vec<String>, MergeError> {
     let mut names = BTreeSet::new();
     let mut parts = Vec::with_capacity(inputs.len());
@@ -33,6 +35,7 @@ pub(super) fn copy(
     for (number, input) in inputs.iter().enumerate() {
         let blocks = &input.table.blocks;
         for row in 0..blocks.rows() {
+            super::check(cancel)?;
             for column in 0..blocks.columns() {
                 let packed = input
                     .table
