@@ -63,6 +63,7 @@ pub(crate) fn plan(scene: &Path) -> JobPlan {
         settled: Settled {
             frames: "1-3".to_owned(),
             layers: Vec::new(),
+            tiling: None,
             output: Some(StoredOutput {
                 folder: PathBuf::from("/"),
                 pattern: "o/a.####.png".to_owned(),
