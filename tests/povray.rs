@@ -353,4 +353,11 @@ fn a_machine_without_povray_says_so() {
         .run(["render", text(&shot), "--hosts", "farm.toml"])
         .expect_code(3);
     assert!(ended.stderr.contains("/no/povray"), "{ended:#?}");
+    // What is in a scene, and what rendering it would take, is known without POV-Ray.
+    let planned = desk.run(["plan", text(&shot), "--hosts", "farm.toml"]);
+    let planned = planned.expect_code(0);
+    assert!(
+        planned.stdout.contains("frames 1-12, 160 x 90 pixels"),
+        "{planned:#?}"
+    );
 }
