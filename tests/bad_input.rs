@@ -192,7 +192,7 @@ fn scenes_that_are_none() {
             &["render", "slip.stub.toml"],
             "stub scene {work}/slip.stub.toml is wrong in line 2: unknown field `widht`",
             "expected one of `frames`, `fps`, `width`, `height`, `load`, `declare_load`, `frame`, \
-             `call`, `layers`, `slow`, `output`, `tiles`, `sticky`, `memory`, `assets`, `fault`",
+             `call`, `layers`, `slow`, `output`, `tiles`, `areas`, `sticky`, `memory`, `assets`, `fault`",
         )
         .with(&[("slip.stub.toml", "frames = \"1-3\"\nwidht = 16\n")]),
     ];
