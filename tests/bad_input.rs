@@ -27,7 +27,6 @@ const PATH_HINT: &str = "check the path; it counts from the current folder";
 const JOBS_HINT: &str = "framewright jobs lists them";
 const HELP_HINT: &str = "framewright --help lists commands, framewright COMMAND --help its options";
 const FOLDER_HINT: &str = "choose another -o, or have the folder made writable for you";
-const NOT_YET_HINT: &str = "leave it out; whole frames are shared out, each in one file";
 const REACH_HINT: &str =
     "try by hand what farm.toml reaches the host by; it must lead to `framewright worker`";
 const INSTALL_HINT: &str =

@@ -39,7 +39,7 @@ fn rendered(desk: &Desk, scene: &Path, name: &str, more: &[&str]) -> (Value, Pat
         .expect("it can be listed")
         .map(|entry| entry.expect("an entry").path())
         .collect();
-    assert_eq!(beside, [path.clone()], "pieces are gone");
+    assert_eq!(beside, std::slice::from_ref(&path), "pieces are gone");
     (report, path)
 }
 

@@ -193,7 +193,7 @@ fn places<'a>(events: &'a [Value], kind: &str) -> BTreeMap<&'a str, usize> {
 
 /// What began before what it stands on was there; nothing, where the order holds.
 fn out_of_order(events: &[Value]) -> Vec<String> {
-    let (begun, done) = (places(events, "task-begun"), places(events, "task-done"));
+    let (begun, done) = (places(events, "task-started"), places(events, "task-done"));
     let of = |layer: &str, frame: u32| format!("{layer}:{frame}");
     let mut wrong = Vec::new();
     for frame in 1..=300 {
@@ -237,7 +237,10 @@ fn a_layered_shot_with_passes_that_wait() {
         .collect();
     assert_eq!(slots.len(), 1, "a simulation is one slot's");
     // Others do not wait for the simulation: the fog began before it was over.
-    let (begun, done) = (places(&events, "task-begun"), places(&events, "task-done"));
+    let (begun, done) = (
+        places(&events, "task-started"),
+        places(&events, "task-done"),
+    );
     let last_cache = (1..=300)
         .map(|frame| done[format!("cache:{frame}").as_str()])
         .max();

@@ -190,9 +190,8 @@ impl Inspection {
             self.asset(path.clone(), named);
             return (named.kind == "include").then(|| plain(&path));
         }
-        let extended = format!("{}.{}", named.name, named.extension);
-        let is_installed = |name: &str| INSTALLED.contains(&format!(" {name} "));
-        if is_installed(&named.name) || is_installed(&extended) {
+        let is_installed = |name: String| INSTALLED.contains(&format!(" {name} "));
+        if is_installed(named.name.clone()) || named.extended().any(is_installed) {
             if INSTALLED_CRAND.contains(&named.name.as_str()) {
                 self.seen.words.insert("crand");
             }
@@ -213,10 +212,10 @@ impl Inspection {
         let folders: Vec<PathBuf> = std::iter::once(self.folder.clone())
             .chain(libraries)
             .collect();
-        let extended = format!("{}.{}", named.name, named.extension);
-        let mut tried = folders
-            .iter()
-            .flat_map(|folder| [folder.join(&named.name), folder.join(&extended)]);
+        let names = std::iter::once(named.name.clone()).chain(named.extended());
+        let names: Vec<String> = names.collect();
+        let in_folder = |folder: &PathBuf| names.iter().map(|name| folder.join(name)).collect();
+        let mut tried = folders.iter().flat_map::<Vec<PathBuf>, _>(in_folder);
         tried.find(|path| path.is_file())
     }
 
@@ -312,6 +311,15 @@ impl Inspection {
             self.warnings.push(format!(
                 "{} file names are put together while POV-Ray parses, so these files are not listed; `--asset` names them",
                 self.seen.computed
+            ));
+        }
+        let threaded = ["photons", "radiosity"];
+        for word in threaded
+            .iter()
+            .filter(|word| self.seen.words.contains(*word))
+        {
+            self.warnings.push(format!(
+                "{word}: frames differ a little from run to run where a slot has more than one core; with one, every host renders the same"
             ));
         }
         let mut layers = Vec::new();

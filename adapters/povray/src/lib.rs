@@ -1,10 +1,10 @@
 //! framewright's adapter for POV-Ray 3.7, and the worked example of `docs/writing-an-adapter.md`.
 //!
 //! POV-Ray is one command a range of frames: `povray shot.ini +SF5 +EF9 +O"…"`. So the adapter is a
-//! [`CommandAdapter`]: it says which command does a piece of work ([`launch`]) and hands over a
-//! reader of what that command prints ([`output`]). What is in a scene it reads by itself
-//! ([`inspect`]): options from `.ini` files ([`options`], [`plan`]), files and effects from the text
-//! of the scene ([`text`]).
+//! [`CommandAdapter`]: it says which command does a piece of work (`launch`) and hands over a
+//! reader of what that command prints (`output`). What is in a scene it reads by itself
+//! (`inspect`): options from `.ini` files (`options`, `plan`), files and effects from the text
+//! of the scene (`text`).
 //!
 //! Refuses frames that are not in the shot: POV-Ray would render others in their place, and exit with 0.
 //!

@@ -13,8 +13,22 @@ pub struct Named {
     pub name: String,
     /// `include`, `image`, `font` or `data`.
     pub kind: &'static str,
-    /// What POV-Ray tries behind a name that is no file.
+    /// The type that stands before the name, `png`, or what POV-Ray tries behind it, `inc`.
     pub extension: String,
+}
+
+impl Named {
+    /// What POV-Ray tries where there is no file of the name itself.
+    pub fn extended(&self) -> impl Iterator<Item = String> + '_ {
+        let ends: &[&str] = match (self.kind, self.extension.as_str()) {
+            ("image", "") => &IMAGES,
+            ("image", "jpeg") => &["jpg", "jpeg"],
+            ("image", "tiff") => &["tif", "tiff"],
+            (_, end) => &[end],
+        };
+        let ends: Vec<String> = ends.iter().map(|&end| end.to_owned()).collect();
+        ends.into_iter().map(|end| format!("{}.{end}", self.name))
+    }
 }
 
 /// What a text holds.

@@ -50,7 +50,7 @@ fn spoilt(bytes: &[u8], seed: u64) -> Vec<u8> {
     let mut spoilt = bytes.to_vec();
     let pick = |step: u64, below: usize| (mixed(seed ^ mixed(step)) % below as u64) as usize;
     // Headers and tables are a small part of a file, and most of what can be wrong.
-    let reach = if seed % 3 == 0 {
+    let reach = if seed.is_multiple_of(3) {
         bytes.len()
     } else {
         bytes.len().min(900)

@@ -5,6 +5,7 @@
 mod kit;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
 use exr::prelude::Compression;
@@ -283,15 +284,21 @@ fn files_that_cannot_be_stitched_say_what_they_are() {
 }
 
 #[test]
-fn a_folder_or_a_file_without_permission_cannot_be_read() {
+fn a_folder_or_a_pipe_cannot_be_read() {
     let desk = Desk::new();
     let path = desk.last().path.clone();
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
-    desk.refused(&format!(
+    let said = format!(
         "tile beauty:17:1,1 cannot be read from {}: it is no file",
         path.display()
-    ));
+    );
+    desk.refused(&said);
+    // Nobody writes to it, so whoever opened it would wait.
+    std::fs::remove_dir(&path).unwrap();
+    let made = Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    desk.refused(&said);
 }
 
 #[test]

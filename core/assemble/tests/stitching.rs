@@ -252,6 +252,9 @@ fn a_number_beside_none_is_a_seam_and_none_beside_none_is_not() {
     assert_eq!(seams[0].place, (21, 0));
 }
 
+/// Columns, rows, overlap, style, layout; blocks that are copied, blocks that are not.
+type CopyCase = (&'static [u32], &'static [u32], u32, Style, Layout, u64, u64);
+
 /// What may be copied is copied: no block of these is made anew, and none of those is copied.
 #[test]
 fn blocks_are_copied_wherever_they_are_the_picture_s() {
@@ -262,8 +265,7 @@ fn blocks_are_copied_wherever_they_are_the_picture_s() {
         tiles: Some((16, 16)),
         ..zip
     };
-    // columns, rows, overlap, style, layout, copied, encoded
-    let cases: [(&[u32], &[u32], u32, Style, Layout, u64, u64); 10] = [
+    let cases: [CopyCase; 10] = [
         (&[], &[32, 64], 0, zip, Layout::Auto, 7, 0),
         (&[], &[32, 64], 0, piz, Layout::Auto, 4, 0),
         (&[], &[32, 64], 16, zip, Layout::Scanline, 7, 0),

@@ -61,6 +61,7 @@ pub(crate) fn plan(scene: &Path) -> JobPlan {
             summary: serde_json::json!({"first": 1, "last": 3}),
         },
         settled: Settled {
+            tiling: None,
             frames: "1-3".to_owned(),
             layers: Vec::new(),
             output: Some(StoredOutput {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use framewright_plugin_api::data::{Effect, Scene, Shot, Tiling, Verdict};
+use framewright_plugin_api::command::Commanded;
+use framewright_plugin_api::data::{Effect, Input, PathPair, Scene, Shot, Tiling, Verdict};
+use framewright_plugin_api::{Adapter, Effects};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::bench::Bench;
+use crate::Povray;
 use crate::options::Options;
 use crate::plan::{Count, Plan};
 use crate::text;
@@ -200,12 +203,13 @@ fn files_are_listed_where_povray_finds_them() {
     );
     bench.file(
         "a.pov",
-        "#include \"colors.inc\"\n#include \"mine\"\n#include \"gone.inc\"\n",
+        "image_map { \"sign\" } #include \"colors.inc\"\n#include \"mine\"\n#include \"gone.inc\"\n",
     );
     bench.file(
         "lib/mine.inc",
         "#include \"a.pov\" image_map { png \"../w.png\" }",
     );
+    bench.file("sign.jpg", b"1234");
     bench.file("w.png", b"123");
     bench.file("lib/w.png", b"12345");
     let scene = bench.inspect("a.ini", &nothing());
@@ -219,6 +223,7 @@ fn files_are_listed_where_povray_finds_them() {
         (path("a.pov"), 66, false),
         (path("gone.inc"), 0, true),
         (path("lib/mine.inc"), 46, false),
+        (path("sign.jpg"), 4, false),
         // `../w.png` is tried in the scene's folder first, where it is not, and then in `lib`.
         (path("w.png"), 3, false),
     ];
@@ -227,6 +232,38 @@ fn files_are_listed_where_povray_finds_them() {
         assert_eq!((&found.0, found.2), (&expected.0, expected.2));
     }
     assert_eq!(scene.carry["missing"], json!(["gone.inc"]));
+}
+
+#[test]
+fn a_library_path_is_looked_for_where_the_host_has_it() {
+    let bench = Bench::new();
+    bench.file(
+        "a.ini",
+        "Input_File_Name=a.pov\nLibrary_Path=/show/lib\nLibrary_Path=near\nWidth=8\nHeight=8\n",
+    );
+    bench.file("a.pov", SCENE);
+    let mut open = bench.open_render("a.ini", &nothing(), (1, 1));
+    open.paths = vec![PathPair {
+        from: "/show".to_owned(),
+        to: "/fast disk/show".to_owned(),
+    }];
+    let mut out = Effects::new();
+    let mut session = Commanded(Povray).open(open, &mut out).expect("it opens");
+    let segment = Input::Segment {
+        segment: 1,
+        tasks: bench.tasks(&[1], "png"),
+    };
+    session.step(0.0, vec![segment], &mut out);
+    let Some(Effect::Run(run)) = out.as_slice().first() else {
+        panic!("no command: {out:?}");
+    };
+    let libraries: Vec<&String> = run
+        .argv
+        .iter()
+        .filter(|one| one.starts_with("+L"))
+        .collect();
+    assert_eq!(libraries, ["+L\"/fast disk/show/lib\""]);
+    assert_eq!(run.cwd, bench.path().display().to_string());
 }
 
 #[test]
@@ -263,6 +300,15 @@ fn what_is_found_by_chance_is_not_tiled() {
         let found = tiling(ini, text);
         assert!(!found.exact && found.why.contains(why), "{text}: {found:?}");
     }
+}
+
+#[test]
+fn what_differs_with_threads_is_warned_of() {
+    let warnings = |text: &str| inspected("Width=8\n", text, nothing()).warnings;
+    assert!(
+        warnings("global_settings { radiosity {} }")[0].starts_with("radiosity: frames differ")
+    );
+    assert_eq!(warnings(SCENE), [""; 0]);
 }
 
 #[test]

@@ -162,6 +162,7 @@ impl From<StitchError> for Presentable {
                 "stitching does not convert; name the output *.{}",
                 tiles.to_lowercase()
             )),
+            StitchError::Encode { .. } => Self::fault(problem.message),
             StitchError::Write(error) => error.into(),
             StitchError::Cancelled => problem,
         }

@@ -5,6 +5,7 @@
 use std::io::{self, Read};
 
 use super::codec::Method;
+use super::cursor::Cursor;
 use crate::rect::Rect;
 
 pub(crate) const MAGIC: [u8; 4] = [0x76, 0x2f, 0x31, 0x01];
@@ -15,7 +16,6 @@ pub(super) const FLAG_MULTIPART: u32 = 0x1000;
 
 /// Headers of real pictures are a few kilobytes; manifests of cryptomattes make some larger.
 const HEADERS_BYTES_MAX: u64 = 64 << 20;
-const NAME_BYTES_MAX: usize = 255;
 const SHORT_NAME_BYTES_MAX: usize = 31;
 const PARTS_MAX: usize = 4096;
 const CHANNELS_MAX: usize = 4096;
@@ -156,7 +156,7 @@ impl From<io::Error> for Flaw {
     }
 }
 
-fn broken(what: impl Into<String>) -> Flaw {
+pub(super) fn broken(what: impl Into<String>) -> Flaw {
     Flaw::Broken(what.into())
 }
 
@@ -167,10 +167,7 @@ fn unsupported(what: impl Into<String>) -> Flaw {
 impl Header {
     /// Reads from the beginning of a file.
     pub(crate) fn read(file: impl Read) -> Result<Self, Flaw> {
-        let mut cursor = Cursor {
-            file: file.take(HEADERS_BYTES_MAX),
-            at: 0,
-        };
+        let mut cursor = Cursor::new(file.take(HEADERS_BYTES_MAX));
         if cursor.array::<4>()? != MAGIC {
             return Err(broken("it is no EXR"));
         }
@@ -199,7 +196,7 @@ impl Header {
         Ok(Self {
             parts,
             multipart,
-            table_at: cursor.at,
+            table_at: cursor.at(),
         })
     }
 
@@ -383,7 +380,7 @@ fn read_tiles(value: &[u8]) -> Result<(u32, u32), Flaw> {
 }
 
 fn read_channels(value: &[u8]) -> Result<Vec<Channel>, Flaw> {
-    let mut cursor = Cursor { file: value, at: 0 };
+    let mut cursor = Cursor::new(value);
     let mut channels = Vec::new();
     loop {
         let name = cursor.text()?;
@@ -416,46 +413,4 @@ fn read_channels(value: &[u8]) -> Result<Vec<Channel>, Flaw> {
         return Err(broken("it has no channels"));
     }
     Ok(channels)
-}
-
-/// Reads numbers and names, and counts.
-struct Cursor<R> {
-    file: R,
-    at: u64,
-}
-
-impl<R: Read> Cursor<R> {
-    fn take(&mut self, bytes: u64) -> Result<Vec<u8>, Flaw> {
-        let mut value = Vec::new();
-        let read = (&mut self.file).take(bytes).read_to_end(&mut value)? as u64;
-        self.at += read;
-        if read < bytes {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        Ok(value)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Flaw> {
-        let mut value = [0; N];
-        self.file.read_exact(&mut value)?;
-        self.at += N as u64;
-        Ok(value)
-    }
-
-    fn number(&mut self) -> Result<u32, Flaw> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-
-    fn text(&mut self) -> Result<Vec<u8>, Flaw> {
-        let mut text = Vec::new();
-        loop {
-            match self.array::<1>()? {
-                [0] => return Ok(text),
-                [byte] => text.push(byte),
-            }
-            if text.len() > NAME_BYTES_MAX {
-                return Err(broken("a name in its headers does not end"));
-            }
-        }
-    }
 }

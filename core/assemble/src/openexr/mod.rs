@@ -7,6 +7,7 @@
 
 mod blocks;
 mod codec;
+mod cursor;
 mod header;
 mod reader;
 mod writer;

@@ -175,6 +175,14 @@ mod tests {
         );
         let outside = [(u32::MAX, 0, u32::MAX, 1)];
         assert!(said(&plan(5, 1, &outside)).starts_with("tile 0 covers"));
+        let many = vec![(0, 0, 1, 1); TILES_MAX + 1];
+        assert_eq!(
+            said(&plan(1, 1, &many)),
+            "65537 tiles are too many to stitch, the most is 65536"
+        );
+        let mut level = plan(1, 1, &[(0, 0, 1, 1)]);
+        level.zip_level = 13;
+        assert_eq!(said(&level), "the level of ZIP cannot be 13");
         let mut nan = plan(1, 1, &[(0, 0, 1, 1)]);
         nan.tolerance = f64::NAN;
         assert_eq!(said(&nan), "a tolerance cannot be NaN");

@@ -97,6 +97,12 @@ pub enum StitchError {
         /// What the tiles are.
         tiles: &'static str,
     },
+    /// Samples that cannot be compressed, which no tile is to blame for.
+    #[error("the picture cannot be encoded: {why}")]
+    Encode {
+        /// A clause.
+        why: String,
+    },
     /// The result.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -119,9 +125,11 @@ impl StitchError {
             | Self::Elsewhere { name, .. }
             | Self::Unlike { name, .. }
             | Self::OtherFrame { name, .. } => vec![name],
-            Self::Plan(_) | Self::OtherFormat { .. } | Self::Write(_) | Self::Cancelled => {
-                Vec::new()
-            }
+            Self::Plan(_)
+            | Self::OtherFormat { .. }
+            | Self::Encode { .. }
+            | Self::Write(_)
+            | Self::Cancelled => Vec::new(),
         }
     }
 }

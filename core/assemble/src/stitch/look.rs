@@ -96,11 +96,12 @@ impl Identity {
 /// Opens a tile's file; `known` is what it was before.
 pub(super) fn open(tile: &Tile, known: Option<Identity>) -> Result<(File, Identity), StitchError> {
     let failed = |source| unreadable(tile, source);
-    let file = File::open(&tile.path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
-    if !metadata.is_file() {
+    // Before it is opened: a pipe without a writer would be waited for.
+    if !tile.path.metadata().map_err(failed)?.is_file() {
         return Err(failed(io::Error::other("it is no file")));
     }
+    let file = File::open(&tile.path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
     let identity = Identity::of(&metadata);
     if known.is_some_and(|known| known != identity) {
         return Err(broken(tile, "it changed while it was read"));

@@ -130,3 +130,34 @@ pub(super) fn beyond(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Tile;
+    use super::*;
+
+    fn plan(tiles: usize, height: impl Fn(usize) -> u32) -> Plan {
+        let tiles = (0..tiles).map(|index| Tile {
+            name: index.to_string(),
+            path: "none".into(),
+            at: Rect {
+                y: index as u32,
+                ..Rect::of_size(1, height(index))
+            },
+            keep: Rect {
+                y: index as u32,
+                ..Rect::of_size(1, 1)
+            },
+        });
+        Plan::new(1, tiles.len() as u32, tiles.collect())
+    }
+
+    #[test]
+    fn only_neighbours_are_pairs() {
+        let found = pairs(&plan(5, |index| 2.min(5 - index as u32))).unwrap();
+        let found: Vec<_> = found.iter().map(|pair| (pair.one, pair.other)).collect();
+        assert_eq!(found, [(0, 1), (1, 2), (2, 3), (3, 4)]);
+        let absurd = pairs(&plan(2000, |index| 2000 - index as u32));
+        assert_eq!(absurd, Err(PlanError::TooManyOverlaps));
+    }
+}

@@ -295,7 +295,7 @@ impl<'a> Work<'a> {
         let mut bytes = Vec::new();
         self.codecs[0]
             .pack(self.method, (rect.width, rect.height), &raw, &mut bytes)
-            .map_err(|why| broken(&self.plan.tiles[here[0]], why))?;
+            .map_err(|why| StitchError::Encode { why })?;
         Ok(Packed {
             place,
             bytes,
