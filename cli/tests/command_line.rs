@@ -108,7 +108,7 @@ fn bad_input_is_a_sentence_on_stderr_and_exit_2() {
         ),
         (
             &["render", "shot.blend", "--video", ""],
-            "the film is empty",
+            "a value is required for '--video <FILE>'",
         ),
         (
             &["render", "shot.blend", "--hosts", "none.toml"],

@@ -271,8 +271,8 @@ fn style(template: &'static str) -> ProgressStyle {
 #[cfg(test)]
 mod tests {
     use super::super::script::{
-        at, begun, closed, done, failed, heard, leased, loaded, progress, sent, silent,
-        slot_waiting, started, time, up, verifying,
+        assembled, assembling, at, begun, closed, done, failed, heard, leased, loaded, progress,
+        sent, silent, slot_waiting, started, time, up, verifying,
     };
     use super::*;
     use framewright_core::event::Event;
@@ -401,6 +401,18 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_picture_that_is_put_together_has_a_line_as_long_as_that_takes() {
+        let mut screen = Screen::new(12, 100);
+        let mut events = running_job();
+        events.push(at(27, assembling(7, 100)));
+        let text = screen.after(28, &events);
+        let last = text.lines().last().expect("a line");
+        assert_eq!(last, "  assembling all:7 of 100 pieces  0:01");
+        let text = screen.after(29, &[at(29, assembled(7, Vec::new()))]);
+        assert!(!text.contains("assembling"), "{text}");
     }
 
     #[test]

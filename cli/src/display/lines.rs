@@ -130,7 +130,7 @@ pub(crate) fn progress(tally: &Tally, now: Timestamp) -> String {
 mod tests {
     use super::super::script::*;
     use super::*;
-    use framewright_core::event::CostsFrom;
+    use framewright_core::event::{CostsFrom, ReelKind};
 
     fn told(loudness: Loudness, events: &[Stamped]) -> String {
         let mut tally = Tally::default();
@@ -253,6 +253,69 @@ mod tests {
             "{all}"
         );
         assert!(all.contains("n2/0: the machine's slot is ours\n"), "{all}");
+    }
+
+    #[test]
+    fn what_is_assembled_is_told_and_where_it_does_not_fit() {
+        let failed = |again| Event::AssemblyFailed {
+            picture: whole(2),
+            task: Some("all:2:0,0".into()),
+            verdict: "piece".into(),
+            why: "tile all:2:0,0 is broken: it ends within a block".into(),
+            again,
+        };
+        let events = [
+            at(0, started(6)),
+            at(1, assembling(1, 2)),
+            at(2, assembled(1, Vec::new())),
+            // The task that is rendered again is told in its own line.
+            at(3, failed(true)),
+            at(4, failed(false)),
+            at(
+                5,
+                Event::Seam {
+                    picture: whole(3),
+                    seam: seam(3),
+                    again: false,
+                },
+            ),
+            at(5, assembled(3, vec![seam(3)])),
+            at(
+                6,
+                Event::ReelBegun {
+                    kind: ReelKind::Film,
+                    frames: 3,
+                },
+            ),
+            at(
+                7,
+                Event::ReelFailed {
+                    kind: ReelKind::Film,
+                    path: "/out/a.mp4".into(),
+                    verdict: "assembly".into(),
+                    why: "frame 2 has no picture that is right".into(),
+                },
+            ),
+        ];
+        insta::assert_snapshot!(told(Loudness::Normal, &events), @r#"
+        job 0198c0de: 6 tasks, on 2 slots
+        all:1  assembled of 2 pieces  1.5s
+        all:2: not assembled: tile all:2:0,0 is broken: it ends within a block
+        all:3: assembled with a seam: all:3:0,0 and all:3:1,0 differ by 0.5 in R at pixel 12,40 where both are rendered (0 is allowed)
+        making the film of 3 frames
+        no film: frame 2 has no picture that is right
+        "#);
+        let mut tally = Tally::default();
+        events.iter().for_each(|event| tally.apply(event));
+        let counts = tally.assembly.counts;
+        assert_eq!((counts.done, counts.failed), (1, 2));
+        let names: Vec<(&str, u32)> = tally
+            .assembly
+            .failures
+            .iter()
+            .map(|failure| (failure.task.as_str(), failure.attempts))
+            .collect();
+        assert_eq!(names, [("all:2", 2), ("all:3", 1), ("film", 1)]);
     }
 
     #[test]

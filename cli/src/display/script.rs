@@ -1,6 +1,6 @@
 //! Events for tests, short to write.
 
-use framewright_core::event::{CommittedFile, Event, JobEnd, Stamped};
+use framewright_core::event::{CommittedFile, Event, JobEnd, PictureName, Seam, Stamped};
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) fn time(s: i64) -> Timestamp {
@@ -25,6 +25,43 @@ pub(crate) fn started(tasks: u32) -> Event {
         history: None,
         pictures: 0,
         pictures_skipped: 0,
+    }
+}
+
+pub(crate) fn whole(frame: i32) -> PictureName {
+    PictureName { frame, layer: None }
+}
+
+pub(crate) fn assembling(frame: i32, pieces: u32) -> Event {
+    Event::Assembling {
+        picture: whole(frame),
+        pieces,
+    }
+}
+
+pub(crate) fn assembled(frame: i32, seams: Vec<Seam>) -> Event {
+    Event::Assembled {
+        picture: whole(frame),
+        pieces: 2,
+        seconds: 1.5,
+        file: CommittedFile {
+            path: format!("/out/shot.{frame:04}.png"),
+            from: "/scratch".into(),
+            bytes: 1,
+            hash: String::new(),
+        },
+        seams,
+    }
+}
+
+pub(crate) fn seam(frame: i32) -> Seam {
+    Seam {
+        tiles: [format!("all:{frame}:0,0"), format!("all:{frame}:1,0")],
+        x: 12,
+        y: 40,
+        channel: "R".into(),
+        difference: 0.5,
+        tolerance: 0.0,
     }
 }
 
