@@ -464,3 +464,44 @@ fn a_scene_is_looked_into_and_planned_without_blender() {
     }
     expect_nothing_begun(&desk);
 }
+
+#[test]
+fn a_host_whose_blender_is_too_old_is_left_out_before_it_gets_anything() {
+    if !has_blender() {
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    // Whoever starts it for anything but its version leaves a trace.
+    let trace = desk.work().join("started");
+    let old = desk.file(
+        "old-blender",
+        format!(
+            "#!/bin/sh\ncase \"$*\" in *--version*) echo 'Blender 2.93.18';; *) touch '{}';; esac\n",
+            trace.display()
+        ),
+    );
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).expect("executable");
+    let hosts = |names: &[&str]| {
+        let program = |name: &&str| match *name {
+            "old" => format!("programs = {{ blender = '{}' }}\n", old.display()),
+            _ => String::new(),
+        };
+        let host = |name: &&str| {
+            format!(
+                "[[host]]\nname = '{name}'\nlink = 'local'\n{}",
+                program(name)
+            )
+        };
+        names.iter().map(host).collect::<Vec<_>>().concat()
+    };
+    let farm = desk.file("farm.toml", hosts(&["new", "old"]));
+    let scene = case("plain");
+    let words = ["render", text(&scene), "-f", "1-3", "-o", "out/f.####.png"];
+    let ended = desk
+        .run(words.into_iter().chain(["--hosts", text(&farm)]))
+        .expect_code(0);
+    let why = "has Blender 2.93.18, and the scene needs 3.0 or newer";
+    assert!(ended.stderr.contains(why), "{}", ended.stderr);
+    assert!(!trace.exists(), "it was started");
+}
