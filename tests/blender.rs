@@ -10,12 +10,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use serde_json::Value;
-use support::blender::{Reference, has_blender, made_by, text};
+use support::blender::{Reference, has_blender, made_by, text, without_blender};
 use support::pictures::Picture;
-use support::{Desk, Ended, events, expect_nothing_left, finish, top};
+use support::{Desk, Ended, events, expect_nothing_left, top};
 use tempfile::TempDir;
 
 // -- what there is to render ------------------------------------------------------------------
@@ -431,24 +430,6 @@ fn a_machine_without_blender_says_so() {
     expect_nothing_begun(&desk);
 }
 
-/// framewright where nothing is at Blender's place; none where that cannot be had.
-fn without_blender(desk: &Desk, arguments: &[&str]) -> Option<Ended> {
-    let hide = "mount --bind /dev/null \"$(command -v blender)\" && exec \"$@\"";
-    let flags = ["-m", "-Urm"].into_iter().find(|flags| {
-        let tried = Command::new("unshare")
-            .args([flags, "sh", "-c", hide, "sh", "true"])
-            .output();
-        tried.is_ok_and(|done| done.status.success())
-    })?;
-    let program = desk.framewright(arguments);
-    let mut hidden = desk.command("unshare");
-    hidden
-        .args([flags, "sh", "-c", hide, "sh"])
-        .arg(program.get_program())
-        .args(arguments);
-    Some(finish(hidden, Duration::from_secs(60)))
-}
-
 #[test]
 fn a_scene_is_looked_into_and_planned_without_blender() {
     if !has_blender() {
@@ -463,28 +444,64 @@ fn a_scene_is_looked_into_and_planned_without_blender() {
     ] {
         let scene = sample(name);
         let inspect = ["inspect", text(&scene), "--format", "json"];
-        let Some(ended) = without_blender(&desk, &inspect) else {
-            assert_ne!(
-                std::env::var("CI").as_deref(),
-                Ok("true"),
-                "nothing can be hidden here"
-            );
+        let Some(ended) = without_blender(&desk, inspect) else {
             return;
         };
         let told = ended.expect_code(0).json();
         assert_eq!(told["scene"]["frames"], frames, "{name}: {told}");
         assert_eq!(told["scene"]["engine"], engine, "{name}: {told}");
         let plan = ["plan", text(&scene), "--local", "2", "--format", "json"];
-        let planned = without_blender(&desk, &plan)
+        let planned = without_blender(&desk, plan)
             .expect("as before")
             .expect_code(0)
             .json();
         assert!(planned["tasks"].as_u64() > Some(200), "{name}: {planned}");
         let render = ["render", text(&scene), "-f", "1", "--local", "1"];
-        let ended = without_blender(&desk, &render)
+        let ended = without_blender(&desk, render)
             .expect("as before")
             .expect_code(3);
         assert!(ended.stderr.contains("has no Blender"), "{ended:#?}");
     }
     expect_nothing_begun(&desk);
+}
+
+#[test]
+fn a_host_whose_blender_is_too_old_is_left_out_before_it_gets_anything() {
+    if !has_blender() {
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    // Whoever starts it for anything but its version leaves a trace.
+    let trace = desk.work().join("started");
+    let old = desk.file(
+        "old-blender",
+        format!(
+            "#!/bin/sh\ncase \"$*\" in *--version*) echo 'Blender 2.93.18';; *) touch '{}';; esac\n",
+            trace.display()
+        ),
+    );
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o755)).expect("executable");
+    let hosts = |names: &[&str]| {
+        let program = |name: &&str| match *name {
+            "old" => format!("programs = {{ blender = '{}' }}\n", old.display()),
+            _ => String::new(),
+        };
+        let host = |name: &&str| {
+            format!(
+                "[[host]]\nname = '{name}'\nlink = 'local'\n{}",
+                program(name)
+            )
+        };
+        names.iter().map(host).collect::<Vec<_>>().concat()
+    };
+    let farm = desk.file("farm.toml", hosts(&["new", "old"]));
+    let scene = case("plain");
+    let words = ["render", text(&scene), "-f", "1-3", "-o", "out/f.####.png"];
+    let ended = desk
+        .run(words.into_iter().chain(["--hosts", text(&farm)]))
+        .expect_code(0);
+    let why = "has Blender 2.93.18, and the scene needs 3.0 or newer";
+    assert!(ended.stderr.contains(why), "{}", ended.stderr);
+    assert!(!trace.exists(), "it was started");
 }

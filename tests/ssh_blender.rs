@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::blender::{Reference, has_blender, run_script, text};
+use support::blender::{Reference, has_blender, run_script, text, without_blender};
 use support::pictures::Picture;
 use support::sshd::{Farm, Setup};
 use support::{Desk, events, expect_nothing_left};
@@ -118,6 +118,23 @@ fn a_staged_shot_on_four_hosts_equals_blenders_own() {
     reference.expect_equal(&second.files(), 1..=10);
     for (host, bytes) in second.sent() {
         assert!(bytes == 0 || !sent.contains_key(host), "{bytes} to {host}");
+    }
+
+    // None of this needs a Blender here.
+    let words = [
+        "render",
+        text(&scene),
+        "--hosts",
+        &hosts,
+        "-o",
+        "third/f.####.exr",
+    ];
+    if let Some(ended) = without_blender(&desk, words) {
+        ended.expect_code(0);
+        let files: Vec<PathBuf> = (1..=10)
+            .map(|frame| desk.work().join(format!("third/f.{frame:04}.exr")))
+            .collect();
+        reference.expect_equal(&files, 1..=10);
     }
 
     // The files are needed for that: without one the same frame differs, though the hosts

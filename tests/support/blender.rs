@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 use super::pictures::Picture;
-use super::{LONG, finish, top};
+use super::{Desk, Ended, LONG, finish, top};
 
 /// Whether there is a Blender to test with.
 pub fn has_blender() -> bool {
@@ -136,4 +136,34 @@ impl Reference {
             }
         }
     }
+}
+
+/// framewright, run to its end where nothing is at Blender's place; none where that cannot be had.
+#[track_caller]
+pub fn without_blender<'a>(
+    desk: &Desk,
+    arguments: impl IntoIterator<Item = &'a str>,
+) -> Option<Ended> {
+    let hide = "mount --bind /dev/null \"$(command -v blender)\" && exec \"$@\"";
+    let flags = ["-m", "-Urm"].into_iter().find(|flags| {
+        let tried = Command::new("unshare")
+            .args([flags, "sh", "-c", hide, "sh", "true"])
+            .output();
+        tried.is_ok_and(|done| done.status.success())
+    });
+    let Some(flags) = flags else {
+        assert_ne!(
+            std::env::var("CI").as_deref(),
+            Ok("true"),
+            "nothing can be hidden here"
+        );
+        return None;
+    };
+    let program = desk.framewright::<&str>([]);
+    let mut hidden = desk.command("unshare");
+    hidden
+        .args([flags, "sh", "-c", hide, "sh"])
+        .arg(program.get_program())
+        .args(arguments);
+    Some(finish(hidden, LONG))
 }

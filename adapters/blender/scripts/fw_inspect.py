@@ -127,7 +127,7 @@ def tiling(scene, settings, wanted):
         return False, 0, "the sequencer changes the picture"
     if fw_prepare.denoises(scene):
         return False, 0, "denoising looks at the whole frame"
-    if scene.cycles.time_limit > 0.0:
+    if getattr(scene.cycles, "time_limit", 0.0) > 0.0:
         return False, 0, "a time limit stops sampling wherever it is"
     if render.use_freestyle:
         return False, 0, "Freestyle draws lines over the whole frame"
@@ -138,7 +138,7 @@ def tiling(scene, settings, wanted):
         return False, 0, why
     if whole_numbers and render.dither_intensity > 0:
         return False, 0, "dithering starts anew at each tile's corner (set Dither to 0, or use exr)"
-    if scene.cycles.use_adaptive_sampling:
+    if getattr(scene.cycles, "use_adaptive_sampling", False):
         margin += ADAPTIVE_MARGIN
     return True, margin, ""
 

@@ -118,6 +118,8 @@ pub struct Inspection {
     pub settings: BTreeMap<String, serde_json::Value>,
     /// What it said on the way.
     pub notes: Vec<String>,
+    /// The executable that was asked; empty where there was none.
+    pub program: String,
     /// Why nobody who looked has the renderer, so that the adapter read the scene by itself.
     pub no_renderer: Option<String>,
 }
@@ -180,7 +182,9 @@ pub async fn inspect_scene(
         };
         match activity::inspect(around, &question, &scene_path).await {
             Ok(Concluded {
-                what: scene, notes, ..
+                what: scene,
+                notes,
+                program,
             }) => {
                 return Ok(Inspection {
                     adapter,
@@ -190,6 +194,7 @@ pub async fn inspect_scene(
                     scene_path,
                     settings,
                     notes,
+                    program,
                     no_renderer: None,
                 });
             }
@@ -230,6 +235,7 @@ pub async fn inspect_scene(
         scene_path,
         settings,
         notes: read.notes,
+        program: String::new(),
         no_renderer: Some(reason),
     })
 }

@@ -351,6 +351,7 @@ async fn prepare_again(
             scene_path,
             settings,
             notes: Vec::new(),
+            program: String::new(),
             no_renderer: None,
         },
         request,

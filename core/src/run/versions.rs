@@ -2,7 +2,7 @@
 //!
 //! Asked once the renderer is found, over a link of its own, before anything of the job goes there. A
 //! host that is too old is not used; one that does not say is: its renderer will refuse by itself.
-//! Where this machine's renderer has loaded the scene, it needs no asking.
+//! The very program of this machine that has loaded the scene needs no asking.
 
 use std::collections::BTreeMap;
 
@@ -78,8 +78,13 @@ pub(super) struct Versioned {
 impl Controller<'_> {
     /// Has the host asked, where that matters; whether it does.
     pub(super) fn asks_version(&self, host: HostId, program: &str) -> bool {
-        let scene = &self.job.prepared.inspection.scene;
-        if scene.version_min.is_empty() || (self.host(host).is_local() && was_loaded(scene)) {
+        let Inspection {
+            scene,
+            program: looked,
+            ..
+        } = &self.job.prepared.inspection;
+        let has_loaded = was_loaded(scene) && self.host(host).is_local() && program == looked;
+        if scene.version_min.is_empty() || has_loaded {
             return false;
         }
         let around = self.around.clone();

@@ -64,7 +64,6 @@ pub(crate) fn plan(scene: &Path) -> JobPlan {
             tiling: None,
             frames: "1-3".to_owned(),
             layers: Vec::new(),
-            tiling: None,
             output: Some(StoredOutput {
                 folder: PathBuf::from("/"),
                 pattern: "o/a.####.png".to_owned(),
