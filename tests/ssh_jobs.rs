@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use support::pictures::Picture;
 use support::sshd::{Farm, Setup};
 use support::{Desk, Ended};
 
@@ -98,4 +99,59 @@ fn a_staged_job_makes_the_pictures_that_a_local_one_makes() {
     desk.file("shot/tex/deep/stone.bin", [9, 9, 9, 9, 9]);
     render(&desk, "other", &["--hosts", &file]).expect_code(0);
     assert_ne!(pictures(&desk.work().join("other")), reference);
+}
+
+const LAYERED: &str = r#"
+frames = "1-6"
+width = 160
+height = 90
+load = "100ms"
+frame = "90ms"
+layers = [
+    { name = "beauty" },
+    { name = "shadow", after = ["beauty"] },
+    { name = "grade", after = [{ layer = "shadow", scope = "layer" }], weight = 0.2 },
+]
+"#;
+
+/// The stub renderer opens each picture that a layer stands on before it renders the layer, so a job
+/// that ends well had them on its hosts.
+#[test]
+fn what_a_layer_stands_on_reaches_the_host_that_renders_it() {
+    let Some(farm) = Farm::with(2, &Setup::default()) else {
+        return;
+    };
+    let desk = Desk::new();
+    desk.file("shot/shot.stub.toml", LAYERED);
+    let render = |output: &str, more: &[&str]| {
+        let pattern = format!("{output}/####.exr");
+        let mut words = vec!["render", "shot/shot.stub.toml", "-o", &pattern];
+        words.extend(["--split", "layers", "--format", "json", "--no-history"]);
+        words.extend(["--events", "events.jsonl"]);
+        words.extend(more);
+        desk.run(&words)
+    };
+    let read = |output: &str, frame: i32| {
+        Picture::read(&desk.work().join(output).join(format!("{frame:04}.exr")))
+    };
+    render("here", &["--local", "2"]).expect_code(0);
+    let file = farm.toml(&desk, 2, "");
+    for (output, more) in [("whole", &[][..]), ("tiles", &["--tiles", "2x2"][..])] {
+        let more = [&["--hosts", file.as_str()][..], more].concat();
+        let report = render(output, &more).expect_code(0).json();
+        assert_eq!(report["assembled"]["done"], 6, "{report:#}");
+        assert_eq!(events(&desk, "task-failed"), [Value::Null; 0]);
+        for frame in 1..=6 {
+            let (there, here) = (read(output, frame), read("here", frame));
+            assert!(here.colours() > 1000);
+            assert_eq!(there.difference(&here), None, "{output}, frame {frame}");
+            assert!(there.difference(&read("here", 7 - frame)).is_some());
+        }
+        // Both hosts had part in it, so frames of one were needed on the other.
+        let hosts = report["hosts"].as_array().unwrap();
+        assert!(
+            hosts.iter().all(|host| host["tasks"].as_u64().unwrap() > 0),
+            "{report:#}"
+        );
+    }
 }
