@@ -313,11 +313,11 @@ impl Controller<'_> {
                     again: disk_full,
                 });
             }
-            Recorded::Reel(index) if disk_full => {
-                *self.assembly.reel_mut(index) = ReelState::Waiting;
-            }
             Recorded::Reel(index) => {
                 self.reel_failed(index, VERDICT_COMMIT, why.to_owned());
+                if disk_full {
+                    *self.assembly.reel_mut(index) = ReelState::Waiting;
+                }
             }
         }
         remove_order(recording.folder);
