@@ -187,7 +187,7 @@ fn what_could_not_be_made_in_the_end_is_refused_before_the_scene_is_read() {
     };
     let said = refused(&["--video", "a.avi"], None, 2);
     assert!(
-        said.ends_with("a.avi is no name of a film: it ends in .mp4 or .mov"),
+        said.ends_with("a.avi is no name of a film: it ends in .mp4, .mkv or .mov"),
         "{said}"
     );
     let said = refused(&["--contact-sheet", "a.jpg"], None, 2);

@@ -127,7 +127,7 @@ impl ReelError {
 
 fn endings(kind: ReelKind) -> &'static str {
     match kind {
-        ReelKind::Film => ".mp4 or .mov",
+        ReelKind::Film => ".mp4, .mkv or .mov",
         ReelKind::ContactSheet => ".png",
     }
 }
@@ -181,10 +181,7 @@ pub(super) fn view(request: &Request) -> Result<View, ViewError> {
 
 /// What a film is encoded with, by the ending of its name.
 pub(super) fn codec(path: &Path) -> Option<Codec> {
-    if ends_in(path, "mp4") {
-        return Some(Codec::H264);
-    }
-    ends_in(path, "mov").then_some(Codec::ProRes422)
+    Codec::of_name(path, false)
 }
 
 fn ends_in(path: &Path, ending: &str) -> bool {
@@ -344,11 +341,11 @@ mod tests {
         let said = |request: &Request| check_words(request).unwrap_err().to_string();
         assert_eq!(
             said(&request(Some("/f/a.avi"), None)),
-            "/f/a.avi is no name of a film: it ends in .mp4 or .mov"
+            "/f/a.avi is no name of a film: it ends in .mp4, .mkv or .mov"
         );
         assert_eq!(
             said(&request(Some("/f/.mp4"), None)),
-            "/f/.mp4 is no name of a film: it ends in .mp4 or .mov"
+            "/f/.mp4 is no name of a film: it ends in .mp4, .mkv or .mov"
         );
         assert_eq!(
             said(&request(None, Some("/f/a.jpg"))),

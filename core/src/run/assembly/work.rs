@@ -135,7 +135,7 @@ fn make(order: &Order) -> Result<(PathBuf, Seams), Ending> {
             };
             files.push((layer, file));
         }
-        merge(&files, &to)?;
+        merge(&files, &to, &order.cancelled)?;
         return Ok((to, seams));
     };
     seams.extend(stitch(order, layer, &to)?);
@@ -268,7 +268,7 @@ fn not_stitched(error: &StitchError, by_name: &BTreeMap<&str, TaskId>) -> Ending
 
 /// Layers into one file. The blame for a file that is none falls on the task whose it is; what was
 /// stitched here is nobody's.
-fn merge(files: &[(&Layer, PathBuf)], to: &Path) -> Result<(), Ending> {
+fn merge(files: &[(&Layer, PathBuf)], to: &Path, cancelled: &AtomicBool) -> Result<(), Ending> {
     let layers: Vec<LayerFile> = files
         .iter()
         .map(|(layer, path)| LayerFile {
@@ -276,9 +276,11 @@ fn merge(files: &[(&Layer, PathBuf)], to: &Path) -> Result<(), Ending> {
             path: path.clone(),
         })
         .collect();
-    let merged = layers::merge(&layers, &Output::new(to), &MergeOptions::default());
+    let options = MergeOptions::default();
+    let merged = layers::merge_unless(&layers, &Output::new(to), &options, cancelled);
     merged.map(drop).map_err(|error| {
         let blamed = match &error {
+            MergeError::Cancelled => return Ending::Cancelled,
             MergeError::Write(WriteError::Io { source, .. }) if is_disk_full(source) => {
                 return Ending::DiskFull;
             }
