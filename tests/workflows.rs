@@ -280,3 +280,63 @@ fn expect_layers(desk: &Desk, folder: &Path, frames: &[i32]) {
         assert!(picture.shifted().difference(&wanted).is_some());
     }
 }
+
+/// A still whose time goes into one corner: a small picture of it is timed first, and its tiles are cut so
+/// that they take equally long. What comes out is the same picture.
+#[test]
+fn an_uneven_still_is_cut_by_time() {
+    const SIZE: &str = "frames = \"1-1\"\nwidth = 1600\nheight = 900\n";
+    const CORNER: &str =
+        "areas = [{ x = 1100, y = 600, width = 400, height = 250, cost = 40.0 }]\n";
+    let desk = Desk::new();
+    let costs = "load = \"100ms\"\nframe = \"16s\"\ncall = \"10ms\"\n";
+    desk.file("shot.stub.toml", format!("{SIZE}{costs}{CORNER}"));
+    farm(&desk, 8, &[1.0]);
+    let tiles = ["--tiles", "auto", "-o", "out/f.####.png"];
+    let planned = plan(&desk, &tiles);
+    let why = text(&planned, "split_why");
+    assert!(
+        why.contains("tiles of equal time: of equal sizes the dearest would take"),
+        "{why}"
+    );
+    // An eighth of the frame on each host, and no tile that all others wait for.
+    assert!(makespan_s(&planned) < 4.0, "{}", planned["predicted"]);
+    assert_eq!(number(&planned["tasks"]) % 8.0, 0.0, "{why}");
+
+    let (report, events) = render(&desk, &tiles);
+    assert_eq!(report["assembled"]["done"], 1);
+    let took = |event: &&Value| number(&event["render_s"]);
+    let done = || events.iter().filter(|event| event["event"] == "task-done");
+    let mean = done().map(|event| took(&event)).sum::<f64>() / done().count() as f64;
+    let longest = done().map(|event| took(&event)).fold(0.0, f64::max);
+    assert!(
+        longest < 2.5 * mean,
+        "{longest} s against {mean} s, cut by time"
+    );
+
+    // Tiles of equal size are no match: nearly all of the time is in two or three of them.
+    desk.file("even/shot.stub.toml", format!("{SIZE}{costs}"));
+    let mut even = desk.framewright(["plan", "even/shot.stub.toml", "--hosts", "farm.toml"]);
+    even.args(["--format", "json", "--no-history"]).args(tiles);
+    let even = finish(even, LONG).expect_code(0).json();
+    assert!(
+        text(&even, "split_why").contains("tiles of equal size"),
+        "{even:#}"
+    );
+
+    // The picture does not depend on what its pixels cost.
+    desk.file("cheap/shot.stub.toml", SIZE);
+    let mut alone = desk.command(PROGRAM);
+    alone.args([
+        "stub-render",
+        "cheap/shot.stub.toml",
+        "--output",
+        "alone.####.png",
+    ]);
+    finish(alone, LONG).expect_code(0);
+    let wanted = Picture::read(&desk.work().join("alone.0001.png"));
+    let picture = Picture::read(&desk.work().join("out/f.0001.png"));
+    assert!(wanted.colours() > 1000);
+    assert_eq!(picture.difference(&wanted), None);
+    assert!(picture.shifted().difference(&wanted).is_some());
+}
