@@ -109,9 +109,14 @@ fn samples_are_read_to_what_blender_says_of_them() {
     for said in &all {
         let name = said["file"].as_str().expect("a name");
         let path = place.join(name);
-        let begun = Instant::now();
         let messages = told(&path).expect("it can be read");
-        let took = begun.elapsed().as_secs_f64() * 1000.0;
+        // The best of three: others may be at work on this machine.
+        let tries = (0..3).map(|_| {
+            let begun = Instant::now();
+            told(&path).expect("it can be read");
+            begun.elapsed().as_secs_f64() * 1000.0
+        });
+        let took = tries.fold(f64::INFINITY, f64::min);
         if took > slowest.0 {
             slowest = (took, name.to_owned());
         }
@@ -143,5 +148,6 @@ fn samples_are_read_to_what_blender_says_of_them() {
             assert_eq!(found, named, "{name}");
         }
     }
+    assert!(cfg!(debug_assertions) || slowest.0 <= 40.0, "{slowest:?}");
     eprintln!("slowest: {:.1} ms, {}", slowest.0, slowest.1);
 }

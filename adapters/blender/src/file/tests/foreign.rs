@@ -1,7 +1,6 @@
 //! The same scene as another machine would have saved it: the other byte order, short pointers.
 //!
-//! No such file was found, so one that was is rewritten by its own table of structures. Blender reads
-//! the result too.
+//! No such file was found, so one that was is rewritten by its own table of structures.
 
 use std::collections::BTreeMap;
 use std::fs;
