@@ -447,6 +447,35 @@ fn absurd_claims_are_refused_without_memory() {
 }
 
 #[test]
+fn a_block_that_claims_terabytes_is_refused_without_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let expect = expect("exr");
+    for (name, compression) in [
+        ("a.exr", Compression::DWAA(None)),
+        ("b.exr", Compression::DWAB(None)),
+    ] {
+        let bytes = simple_exr(encoding(compression, Blocks::ScanLines));
+        good(&file(folder.path(), name, &bytes), &expect);
+        // A block is its row, its size, and then, as the first of its counters, the version 2; the sizes of
+        // its sections follow.
+        let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap()) as usize;
+        let begins = |block: &[u8]| {
+            let (row, size) = (number(&block[..4]), number(&block[4..8]));
+            row == 0 && (88..bytes.len()).contains(&size) && block[8..] == 2_u64.to_le_bytes()
+        };
+        let block = bytes.windows(16).position(begins);
+        let at = block.expect("a block of DWA") + 8;
+        for counter in 1..10 {
+            let mut claims = bytes.clone();
+            let at = at + 8 * counter;
+            claims[at..at + 8].copy_from_slice(&(2_u64 << 40).to_le_bytes());
+            let why = bad(&file(folder.path(), name, &claims), &expect);
+            assert!(why.contains("claims more than it can hold"), "{why}");
+        }
+    }
+}
+
+#[test]
 fn each_flaw_has_its_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, Seek};
 
 use exr::block::UncompressedBlock;
-use exr::block::chunk::Chunk;
+use exr::block::chunk::{Chunk, CompressedBlock, CompressedScanLineBlock, CompressedTileBlock};
 use exr::block::reader::ChunksReader;
+use exr::compression::Compression;
 use exr::error::Error;
 use exr::meta::attribute::SampleType;
 use exr::meta::header::Header;
@@ -77,7 +78,9 @@ fn decode_all<R: BufRead + Seek>(file: R, file_bytes: u64) -> Result<Found, Trou
     let mut chunks = reader.filter_chunks(false, |_, _, _| true)?;
     let mut seen = BTreeSet::new();
     while let Some(chunk) = chunks.read_next_chunk() {
-        let block = decompress(chunk?, &chunks)?;
+        let chunk = chunk?;
+        check_claims(&chunk, chunks.headers())?;
+        let block = decompress(chunk, &chunks)?;
         let index = block.index;
         let header = &chunks.headers()[index.layer];
         let level = (index.level.x(), index.level.y());
@@ -96,6 +99,56 @@ fn decompress<R: ChunksReader>(chunk: Chunk, chunks: &R) -> Result<UncompressedB
         chunks.meta_data(),
         false,
     )?)
+}
+
+/// Blocks of DWA begin with the sizes of their sections, which the decoder believes: it would ask for any
+/// amount of memory, and where there is none the process ends. None of them is larger than what the
+/// block's samples make.
+fn check_claims(chunk: &Chunk, headers: &[Header]) -> Result<(), Trouble> {
+    // Version, sizes of four sections packed and of two raw, counts of two, and a method.
+    const COUNTERS: usize = 11;
+    let Some(header) = headers.get(chunk.layer_index) else {
+        return Ok(());
+    };
+    if !matches!(
+        header.compression,
+        Compression::DWAA(_) | Compression::DWAB(_)
+    ) {
+        return Ok(());
+    }
+    let (CompressedBlock::ScanLine(CompressedScanLineBlock {
+        compressed_pixels_le: packed,
+        ..
+    })
+    | CompressedBlock::Tile(CompressedTileBlock {
+        compressed_pixels_le: packed,
+        ..
+    })) = &chunk.compressed_block
+    else {
+        return Ok(());
+    };
+    let place = header.get_block_data_indices(&chunk.compressed_block)?;
+    let block = header.get_absolute_block_pixel_coordinates(place)?.size;
+    let (width, height) = (block.width(), block.height());
+    let pixels = |width: usize, height: usize| (width as u64).saturating_mul(height as u64);
+    let raw = pixels(width, height).saturating_mul(header.channels.bytes_per_pixel as u64);
+    // A block that would not get smaller is stored as it is.
+    if packed.len() as u64 == raw {
+        return Ok(());
+    }
+    // Blocks of 8 by 8 are filled up; a coefficient takes two bytes.
+    let filled = pixels(width.next_multiple_of(8), height.next_multiple_of(8));
+    let most = filled
+        .saturating_mul(4 * header.channels.list.len() as u64)
+        .saturating_add(raw.saturating_mul(2))
+        .saturating_add(1024);
+    let (counters, _) = packed.as_chunks::<8>();
+    let counters = counters.get(..COUNTERS).unwrap_or_default();
+    let fits = |counter: &[u8; 8]| u64::from_le_bytes(*counter) <= most;
+    match counters.iter().all(fits) {
+        true => Ok(()),
+        false => Err(Flaw::new("holds a block that claims more than it can hold").into()),
+    }
 }
 
 fn check_header(header: &Header) -> Result<(), Flaw> {
