@@ -106,7 +106,7 @@ frames = "1-6"
 width = 160
 height = 90
 load = "100ms"
-frame = "90ms"
+frame = "900ms"
 layers = [
     { name = "beauty" },
     { name = "shadow", after = ["beauty"] },
@@ -147,7 +147,8 @@ fn what_a_layer_stands_on_reaches_the_host_that_renders_it() {
             assert_eq!(there.difference(&here), None, "{output}, frame {frame}");
             assert!(there.difference(&read("here", 7 - frame)).is_some());
         }
-        // Both hosts had part in it, so frames of one were needed on the other.
+        // Both hosts had part in it, so frames of one were needed on the other: the job is long enough for
+        // the second to be reached.
         let hosts = report["hosts"].as_array().unwrap();
         assert!(
             hosts.iter().all(|host| host["tasks"].as_u64().unwrap() > 0),
