@@ -130,7 +130,7 @@ pub enum GridError {
 /// one or at the picture's edge.
 ///
 /// Columns are of one width, the last may be less, wherever that makes as many; heights are as equal as
-/// multiples of `align` and of [`BLOCK_ROWS`] allow. Where the picture is too small for that they end
+/// multiples of `align` and of 16 allow. Where the picture is too small for that they end
 /// anywhere.
 pub fn grid(
     width: u32,
