@@ -8,29 +8,12 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 use super::pictures::Picture;
-use super::{Desk, Ended, LONG, finish, top};
+use super::{Desk, Ended, LONG, finish, renderer, top};
 
 /// Whether there is a Blender to test with.
 pub fn has_blender() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
-    let found = *FOUND.get_or_init(|| Command::new("blender").arg("--version").output().is_ok());
-    if !found {
-        assert_ne!(
-            std::env::var("CI").as_deref(),
-            Ok("true"),
-            "CI has no Blender"
-        );
-        say_skip();
-    }
-    found
-}
-
-#[expect(
-    clippy::print_stderr,
-    reason = "a test that could not run must be seen"
-)]
-fn say_skip() {
-    eprintln!("SKIPPED: there is no Blender here, so nothing was tried with the real one");
+    *FOUND.get_or_init(|| renderer::is_there("Blender", "blender"))
 }
 
 /// Blender by itself, at factory settings.

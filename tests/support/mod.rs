@@ -9,6 +9,7 @@
 pub mod blender;
 pub mod pictures;
 pub mod povray;
+pub mod renderer;
 pub mod sshd;
 
 use std::collections::BTreeMap;
